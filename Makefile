@@ -1,0 +1,50 @@
+# Two commands do everything: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+V := .venv/bin
+ONLY ?=
+
+.PHONY: demo check test bench locks clean
+
+demo: .venv/deploy  ## Deploy to a lab host over SSH, ask about a picture through the proxy, print the answer.
+	@deploy/lab/prerequisites.sh
+	@deploy/lab/demo.sh
+
+check: .venv/dev  ## Format, lint, types, unit tests: under a minute.
+	$(V)/ruff format --check .
+	$(V)/ruff check .
+	$(V)/lint-imports
+	$(V)/mypy
+	$(V)/pytest -q -m "not lab" --ignore=tests/service
+	$(V)/pytest -q tests/service  # by itself: pyinfra's greenlets replace the threads that the service needs
+
+test: .venv/dev  ## Everything: check, then the lab.
+	@deploy/lab/prerequisites.sh test
+	$(MAKE) check
+	$(V)/pytest -m lab
+
+bench: .venv/dev  ## Measure: `make bench ONLY=name`; writes build/bench.json.
+	@deploy/lab/prerequisites.sh test
+	$(V)/python -m tests.bench $(ONLY)
+
+.venv/deploy: deploy/deploy.lock pyproject.toml
+	$(call environment,deploy/deploy.lock)
+
+.venv/dev: tests/dev.lock pyproject.toml
+	$(call environment,tests/dev.lock)
+	@touch .venv/deploy
+
+# The distribution's python3 may lack venv's ensurepip; prerequisites.sh installs it where it can.
+define environment
+	@deploy/lab/prerequisites.sh python
+	@test -x $(V)/python || $(PYTHON) -m venv .venv
+	@echo "casemate: installing $< into .venv" >&2
+	@$(V)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+clean:  ## Remove what was built here; caches and the lab stay.
+	rm -rf .venv build

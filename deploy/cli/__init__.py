@@ -1,0 +1,67 @@
+"""The casemate command: one module a verb, loaded when it is asked for."""
+
+# First of all: pyinfra waits on many hosts in greenlets, and what is imported before this waits for real.
+from gevent import monkey
+
+monkey.patch_all()
+
+import importlib  # noqa: E402
+import sys  # noqa: E402
+
+import click  # noqa: E402
+
+from deploy.cli.output import complain  # noqa: E402
+from deploy.errors import CasemateError  # noqa: E402
+
+VERBS = {
+    "check": "Validate the settings of every host; connects to none.",
+    "plan": "Show what a deploy would change; changes nothing.",
+    "deploy": "Make the hosts what the settings say.",
+    "status": "Show each host's release, containers, health and certificate.",
+    "ask": "Ask about a picture, through the proxy.",
+    "verify": "Judge the policies on every host; changes nothing.",
+    "release": "Build, show and verify signed releases.",
+    "key": "Make API keys.",
+    "lab": "Disposable local hosts to deploy to.",
+}
+
+
+class _Verbs(click.Group):
+    """Importing pyinfra takes longer than most answers: a verb's module is imported when it is typed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return getattr(importlib.import_module(f"deploy.cli.{cmd_name}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def casemate() -> None:
+    """Put a vision-language model on your own GPU servers, and prove that it is locked in.
+
+    Results go to standard output, progress to standard error. Exit status: 0 good, 1 findings or failure, 2 usage or
+    settings.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        casemate.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except CasemateError as error:
+        complain(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,36 @@
+"""The one module that prints: results to standard output, everything else to standard error."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from deploy.errors import CasemateError
+
+
+def say(line: str) -> None:
+    """Progress."""
+    click.echo(line, err=True)
+
+
+def complain(error: CasemateError) -> None:
+    """What went wrong and what to do next."""
+    click.secho(error.message, err=True, fg="red")
+    click.echo(f"Next: {error.next}", err=True)
+
+
+def answer(text: str) -> None:
+    """A result that is text."""
+    click.echo(text)
+
+
+def document(value: Any) -> None:
+    """A result for a program."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A result for a person; every row has the same keys."""
+    click.echo(tabulate([dict(row) for row in rows], headers="keys", disable_numparse=True))

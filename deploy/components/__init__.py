@@ -1,0 +1,1 @@
+"""One module a component, apply(settings); beside it its runbook."""

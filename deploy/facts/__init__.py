@@ -1,0 +1,1 @@
+"""What is observed on a host and pyinfra cannot see; fail closed."""

@@ -1,0 +1,108 @@
+"""What a host looks like: one snapshot, kept until somebody changes the host.
+
+pyinfra asks the host again for every fact. Here one program gathers everything in one round trip, and every operation
+of a run reads the same snapshot; an operation that executed a command calls `forget`, and the next reader looks again.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, cast
+
+from deploy.errors import CasemateError
+from deploy.facts.shell import ask
+
+_KEY = "casemate.snapshot"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One snapshot. A section that could not be read is None, and `why(section)` says why.
+
+    `taken` is the operator's clock half way through the round trip, seconds since the epoch.
+    """
+
+    data: dict[str, Any]
+    taken: float
+
+    def section(self, name: str) -> Any:
+        """The section's data; None when it could not be read."""
+        return self.data.get(name)
+
+    def why(self, name: str) -> str:
+        """Why a section is None."""
+        return str(self.data.get("errors", {}).get(name, "the snapshot has no such section"))
+
+    def required(self, name: str) -> dict[str, Any]:
+        """The section's data; raises CasemateError when it could not be read: unknown is never taken for absent."""
+        found = self.section(name)
+        if found is None:
+            raise CasemateError(
+                f"{name} could not be read on the host: {self.why(name)}",
+                next="repair that, then the same command again",
+            )
+        return cast(dict[str, Any], found)
+
+    def file(self, path: str) -> dict[str, Any] | None:
+        """{sha256, mode, owner, group, size, ctime, content, target} of a regular file or link; None when absent."""
+        return self.required("files").get(path)
+
+    def directory(self, path: str) -> dict[str, Any] | None:
+        """{mode, owner, group}; None when absent."""
+        return self.required("directories").get(path)
+
+    def unit(self, name: str) -> dict[str, Any] | None:
+        """{load, active, sub, enabled, needs_reload, main_pid, changed, fragment, drop_ins}; None when absent."""
+        found = self.required("units").get(name)
+        return found if found and found["load"] not in ("not-found", "") else None
+
+    def package(self, name: str) -> str | None:
+        """Installed version; None when absent."""
+        return self.required("packages").get(name)
+
+
+@cache
+def _program() -> str:
+    return resources.files("deploy.facts").joinpath("snapshot.py").read_text(encoding="utf-8")
+
+
+def observed(host: Any) -> Observed:
+    """The host's snapshot: taken now, or since the last change. Raises CasemateError when the host cannot be read."""
+    known = host.connector_data.get(_KEY)
+    if known is None:
+        known = host.connector_data[_KEY] = _observe(host)
+    return cast(Observed, known)
+
+
+def forget(host: Any) -> None:
+    """Somebody changed the host: look again at the next question."""
+    host.connector_data.pop(_KEY, None)
+
+
+def _observe(host: Any) -> Observed:
+    # The program comes by standard input, so that a host needs no file of ours to be looked at.
+    asked = time.time()
+    answer = ask(host, "python3", "-", stdin=_program())
+    taken = (asked + time.time()) / 2
+    for line in reversed(answer.out):
+        # Login shells and sudo's lecture may print before it.
+        if line.startswith("{"):
+            return Observed(json.loads(line), taken)
+    raise _unreadable(host, "\n".join(answer.err or answer.out))
+
+
+def _unreadable(host: Any, said: str) -> CasemateError:
+    user = host.data.get("ssh_user") or "the SSH user"
+    if "sudo" in said:
+        return CasemateError(
+            f"{host.name}: {user} may not become root without a password ({said.splitlines()[-1]})",
+            next=f"give {user} NOPASSWD in sudoers on {host.name}, or set _sudo_password in its group data",
+        )
+    if "python3" in said and "not found" in said:
+        return CasemateError(f"{host.name}: python3 is not installed", next=f"on {host.name}: apt-get install python3")
+    return CasemateError(
+        f"{host.name}: the host could not be observed: {said[-300:] or 'no answer'}",
+        next=f"look at it by hand: ssh {host.name} sudo -n python3 --version",
+    )

@@ -1,0 +1,1 @@
+"""The program that looks at a host: runs there, on its own python3, and imports nothing of the rest."""

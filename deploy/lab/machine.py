@@ -1,0 +1,54 @@
+"""How a system container is made on this machine: systemd as process 1, with an engine of its own inside."""
+
+from pathlib import Path
+from typing import Any
+
+# Privileged would be simpler, yet fails where the machine itself lacks a capability, and shows the host's devices.
+_CAPABILITIES = (
+    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
+    "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_NICE SYS_PACCT "
+    "SYS_PTRACE SYS_RESOURCE SYS_TTY_CONFIG SYSLOG"
+).split()
+
+_BIT = {
+    "DAC_READ_SEARCH": 2, "LINUX_IMMUTABLE": 9, "NET_BROADCAST": 11, "NET_ADMIN": 12, "IPC_LOCK": 14, "IPC_OWNER": 15,
+    "SYS_PTRACE": 19, "SYS_PACCT": 20, "SYS_ADMIN": 21, "SYS_BOOT": 22, "SYS_NICE": 23, "SYS_RESOURCE": 24,
+    "SYS_TTY_CONFIG": 26, "LEASE": 28, "AUDIT_CONTROL": 30, "MAC_OVERRIDE": 32, "MAC_ADMIN": 33, "SYSLOG": 34,
+    "BLOCK_SUSPEND": 36, "AUDIT_READ": 37,
+}  # fmt: skip
+
+# systemd 257 (Debian 13) starts on cgroup v1 only when told twice; older ones ignore both.
+_LEGACY = {
+    "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1",
+    "SYSTEMD_PROC_CMDLINE": "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
+}
+
+
+def bounding_set(status: Path = Path("/proc/self/status")) -> int:
+    """CapBnd of this machine's processes: what root may have at most, whoever asks."""
+    for line in status.read_text().splitlines():
+        if line.startswith("CapBnd:"):
+            return int(line.split()[1], 16)
+    raise ValueError(f"{status}: no CapBnd line")
+
+
+def capabilities(bounding: int) -> list[str]:
+    """Those that a lab host wants and the machine has; an engine refuses to start with one that it lacks."""
+    return [name for name in _CAPABILITIES if bounding >> _BIT[name] & 1]
+
+
+def options(cgroup_version: str, bounding: int) -> dict[str, Any]:
+    """Arguments for the Docker SDK's `containers.create`, by the engine's cgroup version ("1" or "2")."""
+    shared: dict[str, Any] = {
+        "cap_add": capabilities(bounding),
+        "security_opt": ["seccomp=unconfined", "systempaths=unconfined", "apparmor=unconfined"],
+        "tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec"},  # noqa: S108
+        "stop_signal": "SIGRTMIN+3",
+        "environment": {"container": "docker"},
+    }
+    if cgroup_version == "1":
+        shared["environment"] |= _LEGACY
+        return shared | {"cgroupns": "host", "volumes": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"], "command": ["/sbin/init"]}
+    # The engine mounts a private hierarchy read-only unless privileged; systemd must write to it.
+    remount = "mount -o remount,rw /sys/fs/cgroup && exec /sbin/init"
+    return shared | {"cgroupns": "private", "volumes": [], "command": ["/bin/sh", "-c", remount]}

@@ -1,0 +1,35 @@
+"""Distribution packages."""
+
+import shlex
+
+from pyinfra import host
+
+from deploy.facts.observed import observed
+from deploy.operations.change import differs
+from deploy.operations.convergence import Commands, convergence
+
+# Debian starts a daemon as soon as it is unpacked, with its stock configuration: an open engine, or a web server that
+# finds its port busy and leaves dpkg half configured. policy-rc.d is the distribution's own switch for that.
+_QUIETLY = """set -e
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\\nexit 101\\n' >"$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+dpkg --configure -a
+apt="apt-get -y -q -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold"
+$apt update
+$apt install --no-install-recommends {packages}"""
+
+
+@convergence
+def installed(packages: list[str]) -> Commands:
+    """These packages are installed; daemons in them are not started by that."""
+    missing = [name for name in packages if observed(host).package(name) is None]
+    if not missing:
+        host.noop(f"{', '.join(packages)} installed")
+        return
+    differs("packages", None, "".join(f"{name}\n" for name in missing))
+    yield _QUIETLY.format(packages=" ".join(map(shlex.quote, missing)))

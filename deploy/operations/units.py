@@ -1,0 +1,63 @@
+"""systemd units that run, and that run what is on the disk."""
+
+import shlex
+from collections.abc import Sequence
+
+from pyinfra import host
+
+from deploy.facts.observed import Observed, observed
+from deploy.operations.change import differs
+from deploy.operations.convergence import Commands, convergence
+
+
+@convergence
+def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str] = ()) -> Commands:
+    """The unit is enabled, active, and has read its files.
+
+    A file that changed after the unit's last change of state has not been read yet: one of `restarted_by` (the unit's
+    own file and drop-ins are always among them) restarts it, one of `reloaded_by` reloads it. Nothing depends on
+    "changed in this run", so a run that died between the write and the restart is completed by the next one.
+    """
+    seen = observed(host)
+    found = seen.unit(unit)
+    quoted = shlex.quote(unit)
+    if found is None:
+        differs(unit, None, "enabled and active\n")
+        yield f"systemctl daemon-reload && systemctl enable --now {quoted}"
+        return
+    needs = _needs(seen, found, restarted_by, reloaded_by)
+    if not needs:
+        host.noop(f"{unit} runs with its current files")
+        return
+    differs(unit, _state(found), f"enabled active: {needs[-1]}\n")
+    yield "systemctl daemon-reload"
+    if found["enabled"] not in ("enabled", "static"):
+        yield f"systemctl enable {quoted}"
+    yield f"systemctl {'reload' if needs == ['reload'] else 'restart'} {quoted}"
+
+
+def _state(found: dict[str, object]) -> str:
+    return f"{found['enabled']} {found['active']}\n"
+
+
+def _needs(
+    seen: Observed, found: dict[str, object], restarted_by: Sequence[str], reloaded_by: Sequence[str]
+) -> list[str]:
+    """What has to be done, the strongest last: enable, reload, start, restart."""
+    own = [str(found.get("fragment") or ""), *(str(path) for path in found.get("drop_ins") or ())]  # type: ignore[attr-defined]
+    needs = []
+    if found["enabled"] not in ("enabled", "static"):
+        needs.append("enable")
+    if _newer(seen, found, reloaded_by):
+        needs.append("reload")
+    if found["active"] != "active":
+        needs.append("start")
+    elif found["needs_reload"] or _newer(seen, found, [*own, *restarted_by]):
+        needs.append("restart")
+    return needs
+
+
+def _newer(seen: Observed, found: dict[str, object], paths: Sequence[str]) -> bool:
+    """Was one of these changed after the unit's last change of state?"""
+    files = [seen.file(path) for path in paths]
+    return any(file["ctime"] > found["changed"] for file in files if file)

@@ -1,0 +1,1 @@
+"""Build, sign and ship: image, model weights, manifest."""

@@ -1,0 +1,1 @@
+"""A run over hosts: connect, lock, observe, prepare, execute, journal."""

@@ -1,0 +1,1 @@
+"""What an operator may choose: one frozen pydantic model a component."""

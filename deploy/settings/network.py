@@ -1,0 +1,15 @@
+"""The isolated network that the model lives on."""
+
+from ipaddress import IPv4Network
+
+from pydantic import Field
+
+from deploy.settings.base import NAME, Settings
+
+
+class NetworkSettings(Settings):
+    """A Docker network without a way out, and the firewall table that closes its way in."""
+
+    name: str = Field("casemate", pattern=NAME, description="Docker network name.")
+    bridge: str = Field("csm0", pattern=r"^[a-z][a-z0-9]{0,14}$", description="Bridge interface name on the host.")
+    subnet: IPv4Network = Field(IPv4Network("172.31.250.0/24"), description="Addresses of the containers.")

@@ -1,0 +1,37 @@
+"""The container that holds the model."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from deploy.settings.base import OperatorPath, Settings, Size
+
+
+class GoldenSettings(Settings):
+    """A picture and a question whose answer is known: a release that gets it wrong never goes into service."""
+
+    picture: OperatorPath = Field(description="JPEG, PNG or WEBP on the operator's machine.")
+    question: str = Field(min_length=1, max_length=2000)
+    answer: str = Field(min_length=1, description="Text that the answer must contain; letter case is ignored.")
+
+
+class VisionSettings(Settings):
+    """Limits of the container and of the service in it."""
+
+    uid: int = Field(64010, ge=60000, le=64999, description="The service's own user and group id.")
+    device: Literal["cpu", "cuda"] = Field("cuda")
+    precision: Literal["bf16", "fp16", "fp32"] = Field("bf16")
+    memory: Size = Field("32g", description="Memory limit of the container; there is no swap.")
+    cpus: float = Field(4.0, gt=0, description="CPU limit of the container.")
+    pids: int = Field(256, ge=16, le=512, description="Processes and threads.")
+    shm_size: Size = Field("16g", description="/dev/shm.")
+    tmpfs_size: Size = Field("256m", description="/tmp, the only writable place besides the log.")
+    max_new_tokens: int = Field(2048, ge=1, le=65536, description="Upper bound of an answer, in tokens.")
+    max_pixels: int = Field(1_300_000, ge=12_544, description="A picture is scaled down to this many pixels.")
+    queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
+    start_seconds: int = Field(600, ge=5, le=7200, description="Longest time until a new container must be ready.")
+    drain_seconds: int = Field(60, ge=1, le=3600, description="Longest time the old container may finish its answers.")
+    handover: Literal["auto", "overlap", "stop-first"] = Field(
+        "auto", description="auto: the old container goes last if memory holds both, else first."
+    )
+    golden: GoldenSettings

@@ -1,0 +1,89 @@
+"""`casemate-ledger append|verify|tail LOG`: the ledger for shells and for the deploy journal."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from service.ledger.chain import LedgerError
+from service.ledger.head import first_key
+from service.ledger.log import Ledger
+from service.ledger.verification import files, lines, verify
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit 0: done, or nothing wrong; 1: findings, or no line could be added; 2: usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (LedgerError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _append(arguments: argparse.Namespace) -> int:
+    try:
+        fields = json.load(sys.stdin)
+    except ValueError as error:
+        print(f'stdin is no JSON: {error}; next: give one object, such as {{"event": "deploy"}}', file=sys.stderr)
+        return 2
+    if not isinstance(fields, dict):
+        print(f"stdin is a JSON {type(fields).__name__}, expected one object", file=sys.stderr)
+        return 2
+    print(Ledger(arguments.log, sync=True).append(fields))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    key = arguments.key or (first_key(arguments.log) if first_key(arguments.log).exists() else None)
+    verdict = verify(arguments.log, _read_key(key) if key else None)
+    if arguments.json:
+        print(json.dumps({**dataclasses.asdict(verdict), "keyed": key is not None}))
+    else:
+        for finding in verdict.findings:
+            print(f"{finding.kind}: {finding.where}: {finding.message}")
+        span = f"lines {verdict.first} to {verdict.last}" if verdict.last is not None else "no lines"
+        print(f"{span} in {len(verdict.files)} files, {len(verdict.findings)} findings", file=sys.stderr)
+        if key is None:
+            print("without the first key a chain made anew goes unseen; next: --key FILE", file=sys.stderr)
+    return 1 if verdict.findings else 0
+
+
+def _tail(arguments: argparse.Namespace) -> int:
+    kept = deque((line for path in files(arguments.log) for line in lines(path)), maxlen=arguments.lines)
+    for line in kept:
+        print(line.decode("ascii", "backslashreplace").rstrip("\n"))
+    return 0
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise LedgerError(f"{path} is no key, expected 64 hexadecimal digits") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="casemate-ledger", description="The chained JSON-lines log.")
+    verbs = parser.add_subparsers(required=True, metavar="append|verify|tail")
+    append = verbs.add_parser("append", help="add one line: a JSON object on stdin; prints its number")
+    append.set_defaults(run=_append)
+    check = verbs.add_parser("verify", help="find missing, edited, reordered and cut lines")
+    check.add_argument("--key", type=Path, help="file with the first key; default: LOG.key if it is there")
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(run=_verify)
+    tail = verbs.add_parser("tail", help="print the last lines, as they are: JSON")
+    tail.add_argument("-n", "--lines", type=int, default=10)
+    tail.set_defaults(run=_tail)
+    for verb in (append, check, tail):
+        verb.add_argument("log", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Judging a log: what is missing, edited, moved or cut, and where."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.ledger.chain import LONGEST_LINE, START, LedgerError, fingerprint, parse, sealed_by, successor
+from service.ledger.gaps import Gaps
+from service.ledger.head import Head, beside, read
+
+_FARTHEST_JUMP = 10_000_000  # Lines; a longer gap is an invented number, and following it would cost hours of hashing.
+_TURNED_OVER = re.compile(r"(\.\d+|-\d[\d-]*)(\.gz)?")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: `kind` is edited, missing, reordered, repeated, damaged, torn or truncated."""
+
+    kind: str
+    where: str
+    message: str
+
+
+@dataclass
+class Verdict:
+    """What was read: files oldest first, first and last `seq` (None without a line), and what is wrong."""
+
+    files: list[str]
+    lines: int = 0
+    first: int | None = None
+    last: int | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def files(log: Path) -> list[Path]:
+    """The log and what logrotate made of it (`audit.jsonl.1`, `audit.jsonl-20261123.gz`), oldest first."""
+    every = [
+        path
+        for path in log.parent.glob(f"{log.name}*")
+        if path == log or _TURNED_OVER.fullmatch(path.name.removeprefix(log.name))
+    ]
+    return sorted(every, key=lambda path: (path == log, _start(path), path))
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """A file's lines with their newlines; what is too long for a line comes in pieces."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from iter(lambda: file.readline(LONGEST_LINE), b"")
+
+
+def verify(log: Path, first_key: bytes | None = None) -> Verdict:
+    """Read the whole log and judge it. `first_key` is key 0: without it an edit with a recomputed chain goes unseen."""
+    paths = files(log)
+    if not paths:
+        raise LedgerError(f"{log} does not exist; next: check the path")
+    walk = _Walk(Verdict([str(path) for path in paths]), first_key)
+    for path in paths:
+        for number, line in enumerate(lines(path), start=1):
+            walk.line(f"{path}:{number}", line)
+    walk.end(log, read(log))
+    return walk.verdict
+
+
+class _Walk:
+    def __init__(self, verdict: Verdict, first_key: bytes | None) -> None:
+        self.verdict = verdict
+        self.first_key = first_key
+        self.key = (0, first_key)  # A line's number and the key of that line.
+        self.expected = 0
+        self.before: str | None = START  # Fingerprint of the line before; None: unknown, or already found wrong.
+        self.gaps = Gaps()
+
+    def line(self, where: str, raw: bytes) -> None:
+        self.verdict.lines += 1
+        line = raw.rstrip(b"\n")
+        fields = parse(line)
+        if line == raw:
+            self._found("torn", where, "has no end: its writer was killed before it had promised this line")
+        elif fields is None or fields["seq"] > self.expected + _FARTHEST_JUMP:
+            self._wrong("damaged", where, f"is no line of a ledger, expected line {self.expected}")
+        else:
+            self._numbered(where, line, fields["seq"], fields["prev"])
+
+    def _numbered(self, where: str, line: bytes, seq: int, prev: str) -> None:
+        if self.verdict.first is None:
+            self.verdict.first = seq
+            if seq:  # Older files are gone: the chain begins here.
+                self.expected, self.before = seq, None
+        if not self._genuine(line, seq):
+            self._wrong("edited", where, f"is not what was written, expected line {self.expected}")
+        elif seq < self.expected:
+            kind = "reordered" if self.gaps.fill(seq) else "repeated"
+            self._found(kind, where, f"is line {seq}, expected line {self.expected}")
+        else:
+            if seq == self.expected and self.before not in (None, prev):
+                self._found(
+                    "edited", where, f"line {seq} does not follow the line before it: one of the two was changed"
+                )
+            self.gaps.add(self.expected, seq, where)
+            self.expected, self.before = seq + 1, fingerprint(line)
+            self.verdict.last = seq
+
+    def end(self, log: Path, head: Head | None) -> None:
+        for gap in self.gaps.open:
+            self._found("missing", gap.where, f"{gap} missing before this line")
+        if head is None:
+            self._found("damaged", str(beside(log)), "the head is missing: a cut tail would go unseen")
+        elif head.seq > self.expected:
+            self._found("truncated", str(log), f"ends before line {self.expected}, the head knows {head.seq} lines")
+        elif head.seq == self.expected and self.before not in (None, head.prev):
+            self._found("edited", str(log), f"line {head.seq - 1} is not the one that the head knows")
+
+    def _genuine(self, line: bytes, seq: int) -> bool:
+        at, key = self.key
+        if key is None or self.first_key is None:
+            return True
+        if seq < at:
+            at, key = 0, self.first_key
+        for _ in range(seq - at):
+            key = successor(key)
+        self.key = (seq, key)
+        return sealed_by(line, key)
+
+    def _wrong(self, kind: str, where: str, message: str) -> None:
+        """A line whose own number cannot be believed stands for the one that was expected."""
+        self._found(kind, where, message)
+        self.expected, self.before = self.expected + 1, None
+
+    def _found(self, kind: str, where: str, message: str) -> None:
+        self.verdict.findings.append(Finding(kind, where, message))
+
+
+def _start(path: Path) -> int:
+    return next((found["seq"] for line in lines(path) if (found := parse(line.rstrip(b"\n")))), -1)

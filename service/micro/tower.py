@@ -1,0 +1,130 @@
+"""First lesson: the vision tower learns what is where, told cell by cell; the heads that tell it are dropped."""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss, scaled_dot_product_attention
+from transformers.models.glm4v.modeling_glm4v import apply_rotary_pos_emb_vision
+
+from service.micro.album import FIGURE, FINE, Batch
+from service.micro.draw import COLOURS, SHAPES
+
+EARLY = 1  # The block after which inside is told from outside, whatever the colours.
+NOTHING = 0  # The class of background; shapes and colours count from 1.
+_SHAPE = {name: i for i, name in enumerate(SHAPES, start=1)}
+_COLOUR = {name: i for i, name in enumerate(COLOURS, start=1)}
+
+
+class Lesson(nn.Module):
+    """Linear heads over patches (before the tower merges them) and over the tokens that it hands to the language model.
+
+    A patch says which shape and colour covers it; a token says which shape and colour has its centre there, and where it
+    is itself. Dense answers teach shapes many times faster than one label a picture does.
+    """
+
+    def __init__(self, tower: nn.Module, width: int, token_width: int) -> None:
+        super().__init__()
+        classes = len(SHAPES) + 1 + len(COLOURS) + 1
+        self.tower = tower
+        self.early = nn.Linear(width, FINE * FINE)
+        self.patch = nn.Linear(width, classes)
+        self.token = nn.Linear(token_width, classes + 2)
+        self.figure = nn.Linear(token_width, FIGURE * FIGURE)
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the loss, the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width)."""
+        seen: list[torch.Tensor] = []
+        watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
+        hooks = [module.register_forward_hook(lambda _module, _inputs, output: seen.append(output)) for module in watched]
+        tokens = self.tower(batch.pixels, grid_thw=batch.grid_thw).pooler_output
+        for hook in hooks:
+            hook.remove()
+        token = self.token(tokens).view(len(batch.scenes), -1, self.token.out_features)
+        early = self.early(seen[0]).view(len(batch.scenes), -1, self.early.out_features)
+        patch = self.patch(seen[1]).view(len(batch.scenes), -1, self.patch.out_features)
+        loss = _told(patch, batch, batch.inside) + 2 * _told(token, batch, batch.middle)
+        loss = loss + 0.5 * mse_loss(token[..., -2:], _where(batch).expand(len(batch.scenes), -1, -1))
+        loss = loss + 4 * binary_cross_entropy_with_logits(early, batch.covered)
+        things = batch.middle > 0
+        figures = batch.silhouettes.gather(1, batch.middle[..., None].expand(-1, -1, FIGURE * FIGURE))[things]
+        loss = loss + 2 * binary_cross_entropy_with_logits(self.figure(tokens.view(*things.shape, -1)[things]), figures)
+        return loss, token, tokens
+
+
+def batched_attention(tower: nn.Module) -> None:
+    """Let a tower attend to a batch of equal pictures in one call; the library's goes picture by picture, which is slow."""
+
+    def forward(
+        self: Any, hidden_states: torch.Tensor, cu_seqlens: torch.Tensor, position_embeddings: Any, **_: Any
+    ) -> torch.Tensor:
+        length, pictures = hidden_states.shape[0], len(cu_seqlens) - 1
+        query, key, value = self.qkv(hidden_states).view(length, 3, self.num_heads, -1).unbind(1)
+        query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
+        heads = [t.reshape(pictures, -1, self.num_heads, t.shape[-1]).transpose(1, 2) for t in (query, key, value)]
+        seen = scaled_dot_product_attention(*heads, scale=self.scaling)
+        return self.proj(seen.transpose(1, 2).reshape(length, -1))
+
+    for block in tower.blocks:
+        block.attn.forward = MethodType(forward, block.attn)
+
+
+def classes(batch: Batch, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn numbers of things (N, places) into classes of shape and of colour."""
+    shape, colour = (
+        torch.tensor(
+            [
+                [NOTHING, *(names[getattr(thing, what)] for thing in scene.things), *[NOTHING] * (4 - len(scene.things))]
+                for scene in batch.scenes
+            ]
+        )
+        for names, what in ((_SHAPE, "shape"), (_COLOUR, "colour"))
+    )
+    return shape.gather(1, numbers), colour.gather(1, numbers)
+
+
+def _told(logits: torch.Tensor, batch: Batch, numbers: torch.Tensor) -> torch.Tensor:
+    shape, colour = classes(batch, numbers)
+    weight = torch.where(numbers > 0, 1.0, 0.25)
+    border = len(SHAPES) + 1
+    wrong = cross_entropy(logits[..., :border].transpose(1, 2), shape, reduction="none") + cross_entropy(
+        logits[..., border : border + len(COLOURS) + 1].transpose(1, 2), colour, reduction="none"
+    )
+    return (wrong * weight).sum() / weight.sum()
+
+
+def _where(batch: Batch) -> torch.Tensor:
+    high, wide = batch.grid
+    rows, columns = torch.meshgrid(torch.linspace(-1, 1, high), torch.linspace(-1, 1, wide), indexing="ij")
+    return torch.stack([rows, columns], dim=-1).view(1, -1, 2)
+
+
+_AHEAD = ((0, 1), (1, 0), (0, -1), (-1, 0))
+_ASKEW = ((1, 1), (1, -1), (-1, -1), (-1, 1))
+LOOKS = (_AHEAD, _ASKEW, tuple((2 * y, 2 * x) for y, x in _AHEAD), _ASKEW, _AHEAD, _ASKEW)
+
+
+@torch.no_grad()
+def look_around(tower: Any, constant: float = 4.0, sharpness: float = 2.5) -> None:
+    """Start a fresh tower as a convolution: each head of a block looks at one neighbour, in patches down and right.
+
+    The blocks have no biases, so channel 0 of the position embedding holds a constant, and the columns of the query and
+    key weights that read it hold the angles at which the rotary embedding answers most to that neighbour.
+    """
+    tower.embeddings.position_embedding.weight[:, 0] = constant
+    tower.patch_embed.proj.weight[0] = 0
+    tower.patch_embed.proj.bias[0] = 0
+    for block, looks in zip(tower.blocks, LOOKS, strict=False):
+        width, heads = block.attn.dim, block.attn.num_heads
+        query, key, _ = block.attn.qkv.weight.view(3, heads, width // heads, width).unbind(0)
+        speeds = tower.rotary_pos_emb.inv_freq
+        strength = torch.where(speeds > 0.5, sharpness, sharpness / 3).sqrt().repeat(2)
+        query.mul_(0.1)
+        key.mul_(0.1)
+        for head, (down, right) in enumerate(looks):
+            angles = torch.cat([speeds * down, speeds * right])
+            key[head, :, 0] = torch.cat([strength, torch.zeros_like(strength)])
+            query[head, :, 0] = torch.cat([strength * angles.cos(), strength * angles.sin()])
