@@ -6,6 +6,7 @@ import click
 
 from deploy.cli import options, output
 from deploy.cli.plan import scoped
+from deploy.run.journal import HOST_JOURNAL
 from deploy.run.rollout import deploy as run_deploy
 
 
@@ -32,7 +33,7 @@ def deploy(
         output.document({"run": run, "hosts": {name: outcome.counts() for name, outcome in outcomes.items()}})
     else:
         output.table([{"host": name, **outcome.counts()} for name, outcome in outcomes.items()])
-        output.answer(f"run {run} is journalled: /var/log/casemate/deploy/journal.jsonl on each host")
+        output.answer(f"run {run}; journal: {HOST_JOURNAL} on each host, .casemate/journal here")
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.failed}
     for name, outcome in failed.items():
         output.say(f"{name}: {outcome.error}")

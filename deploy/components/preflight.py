@@ -19,7 +19,7 @@ def apply(settings: HostSettings) -> None:
 
 
 def refusal(name: str, found: list[Shortfall]) -> CasemateError:
-    """One error for all of them: an operator mends everything in one go, rather than meeting them one after the other."""
+    """One error for all: an operator mends everything in one go, instead of meeting them one after the other."""
     things = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
     lines = "".join(f"\n  {shortfall}" for shortfall in found)
     return CasemateError(

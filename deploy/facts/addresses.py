@@ -10,8 +10,8 @@ from deploy.settings.network import NetworkSettings
 def overlaps(settings: NetworkSettings, seen: Observed) -> Iterator[str]:
     """What overlaps the wanted subnet: routes of the host and other Docker networks, by name and addresses.
 
-    Our own network and its bridge are left out, so that a host that is already deployed to passes; so is the default route,
-    which everything overlaps.
+    Our own network and its bridge are left out, so that a host that is already deployed to passes; so is the default
+    route, which everything overlaps.
     """
     told: set[IPv4Network] = set()
     for name, taken in _docker_networks(seen):
@@ -19,11 +19,11 @@ def overlaps(settings: NetworkSettings, seen: Observed) -> Iterator[str]:
             told.add(taken)
             yield f"Docker network {name} ({taken})"
     for route in seen.section("routes") or ():
-        taken = ip_network(route["destination"], strict=False)
-        if not isinstance(taken, IPv4Network) or route["interface"] == settings.bridge or not taken.prefixlen:
+        reached = ip_network(route["destination"], strict=False)
+        if not isinstance(reached, IPv4Network) or route["interface"] == settings.bridge or not reached.prefixlen:
             continue
-        if taken.overlaps(settings.subnet) and taken not in told:
-            yield f"the route to {taken} by {route['interface']}"
+        if reached.overlaps(settings.subnet) and reached not in told:
+            yield f"the route to {reached} by {route['interface']}"
 
 
 def _docker_networks(seen: Observed) -> Iterator[tuple[str, IPv4Network]]:

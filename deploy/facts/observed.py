@@ -7,11 +7,10 @@ of a run reads the same snapshot; an operation that executed a command calls `fo
 import json
 import time
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any, cast
 
 from deploy.errors import CasemateError
+from deploy.facts.program import self_contained
 from deploy.facts.shell import ask
 
 _KEY = "casemate.snapshot"
@@ -63,11 +62,6 @@ class Observed:
         return self.required("packages").get(name)
 
 
-@cache
-def _program() -> str:
-    return resources.files("deploy.facts").joinpath("snapshot.py").read_text(encoding="utf-8")
-
-
 def observed(host: Any) -> Observed:
     """The host's snapshot: taken now, or since the last change. Raises CasemateError when the host cannot be read."""
     known = host.connector_data.get(_KEY)
@@ -84,7 +78,7 @@ def forget(host: Any) -> None:
 def _observe(host: Any) -> Observed:
     # The program comes by standard input, so that a host needs no file of ours to be looked at.
     asked = time.time()
-    answer = ask(host, "python3", "-", stdin=_program())
+    answer = ask(host, "python3", "-", stdin=self_contained("deploy.facts.posture.snapshot"))
     taken = (asked + time.time()) / 2
     for line in reversed(answer.out):
         # Login shells and sudo's lecture may print before it.

@@ -39,7 +39,8 @@ def ask(host: Any, *command: str, stdin: str | None = None) -> Answer:
 
 def raw(host: Any, *command: str) -> str:
     """The same command as one string for the connection's own channel, for what needs its standard input open."""
-    arguments = _arguments(host)
+    channel = ("_get_pty", "_timeout", "_stdin", "_success_exit_codes")
+    arguments = {key: value for key, value in _arguments(host).items() if key not in channel}
     return str(make_unix_command_for_host(host.state, host, StringCommand(*command), **arguments).get_raw_value())
 
 

@@ -1,6 +1,6 @@
-"""What a host lacks, judged from its snapshot against its settings: everything at once, and before anything is changed."""
+"""What a host lacks, judged from its snapshot against its settings: everything at once, before anything is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,13 @@ class Shortfall:
 
 
 def shortfalls(settings: HostSettings, seen: Observed, now: float) -> list[Shortfall]:
-    """All that keeps this host from being deployed to; `now` is the operator's clock when the snapshot was taken (epoch, s).
+    """All that keeps this host from being deployed to; `now` is the operator's clock when the snapshot was taken (s).
 
     A section of the snapshot that could not be read is a shortfall too: unknown is not good enough to begin.
     """
-    judges = {
+    judges: dict[str, Callable[[HostSettings, Observed], Iterable[Shortfall]]] = {
         "os": _system,
-        "resources": lambda *asked: [*_room(*asked), *_clock(*asked, now)],
+        "resources": lambda settings, seen: (*_room(settings, seen), *_clock(settings, seen, now)),
         "users": _uids,
         "listeners": _ports,
         "routes": _routes,
@@ -64,6 +64,8 @@ def _system(_: HostSettings, seen: Observed) -> Iterator[Shortfall]:
         yield Shortfall("init", "systemd does not run", "systemd as process 1", "boot the host with systemd")
     if tuple(int(part) for part in system["python"].split(".")[:2]) < PYTHON:
         yield Shortfall("python3", system["python"], "3.10 or newer", "apt-get install python3")
+    if not system["root"]:
+        yield Shortfall("rights", "this user is not root", "root, or sudo", "set _sudo = True in the host's data")
 
 
 def _room(settings: HostSettings, seen: Observed) -> Iterator[Shortfall]:

@@ -15,6 +15,7 @@ from deploy.lab.errors import LabError
 
 LABEL = "casemate.lab"
 IMAGE = "casemate-lab"
+_PORTS = (22, 443)
 _ROOMS = {"docker": "/var/lib/docker", "casemate": "/var/lib/casemate"}
 """Volumes of a host: overlayfs does not go on top of overlayfs, so its own engine needs the machine's file system."""
 
@@ -60,21 +61,31 @@ class Containers:
         name = f"{self._lab}-{host}"
         self._refuse_foreign(name)
         self._import(release)
-        info = self._client.info()
-        options = machine.options(info.get("CgroupVersion", "1"), machine.bounding_set())
-        labels = {LABEL: self._lab, "casemate.host": host, "casemate.release": release}
         for room in _ROOMS:
             self._client.volumes.create(f"{name}-{room}", labels={LABEL: self._lab})
-        options["volumes"] += [f"{name}-{room}:{path}" for room, path in _ROOMS.items()]
-        container = self._client.containers.create(
+        config = machine.host_config(machine.bounding_set())
+        config["Binds"] = [f"{name}-{room}:{path}" for room, path in _ROOMS.items()]
+        config["PortBindings"] = {f"{port}/tcp": [_loopback()] for port in _PORTS}
+        config["NetworkMode"] = self._network()
+        # The low-level call, because the SDK's own has no word for MaskedPaths.
+        made = self._client.api.create_container(
             f"{IMAGE}:{rootfs.version(release)}",
             name=name,
             hostname=host,
-            labels=labels | {"casemate.rootfs": rootfs.version(release)},
-            network=self._network(),
-            ports={"22/tcp": ("127.0.0.1", _free_port()), "443/tcp": ("127.0.0.1", _free_port())},
-            **options,
+            labels={
+                LABEL: self._lab,
+                "casemate.host": host,
+                "casemate.release": release,
+                "casemate.rootfs": rootfs.version(release),
+            },
+            ports=list(_PORTS),
+            stop_signal="SIGRTMIN+3",
+            networking_config={"EndpointsConfig": {self._lab: {"Aliases": [host]}}},
+            host_config=config,
+            command=machine.COMMAND,
+            environment=self._environment(),
         )
+        container = self._client.containers.get(made["Id"])
         container.put_archive("/", _archive(files))
         container.start()
         return container
@@ -127,6 +138,10 @@ class Containers:
         self._client.networks.create(self._lab, driver="bridge", check_duplicate=True, labels={LABEL: self._lab})
         return self._lab
 
+    def _environment(self) -> dict[str, str]:
+        legacy = self._client.info().get("CgroupVersion", "1") == "1"
+        return {"container": "docker", **(machine.LEGACY if legacy else {})}
+
     def _import(self, release: str) -> None:
         tag = rootfs.version(release)
         try:
@@ -135,11 +150,11 @@ class Containers:
             self._client.api.import_image_from_file(str(rootfs.tar(release)), repository=IMAGE, tag=tag)
 
 
-def _free_port() -> int:
-    """A loopback port that nobody listens on now; it stays the host's own over a restart, unlike one Docker picks."""
+def _loopback() -> dict[str, str]:
+    """A loopback port that nobody listens on now; the host keeps it over a restart, unlike one that Docker picks."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return {"HostIp": "127.0.0.1", "HostPort": str(probe.getsockname()[1])}
 
 
 def _archive(files: Mapping[str, Placed]) -> bytes:

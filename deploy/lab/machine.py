@@ -17,8 +17,8 @@ _BIT = {
     "BLOCK_SUSPEND": 36, "AUDIT_READ": 37,
 }  # fmt: skip
 
-# systemd 257 (Debian 13) starts on cgroup v1 only when told twice; older ones ignore both.
-_LEGACY = {
+# systemd 257 (Debian 13) starts on cgroup v1 only when told twice.
+LEGACY = {
     "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1",
     "SYSTEMD_PROC_CMDLINE": "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
 }
@@ -37,18 +37,21 @@ def capabilities(bounding: int) -> list[str]:
     return [name for name in _CAPABILITIES if bounding >> _BIT[name] & 1]
 
 
-def options(cgroup_version: str, bounding: int) -> dict[str, Any]:
-    """Arguments for the Docker SDK's `containers.create`, by the engine's cgroup version ("1" or "2")."""
-    shared: dict[str, Any] = {
-        "cap_add": capabilities(bounding),
-        "security_opt": ["seccomp=unconfined", "systempaths=unconfined", "apparmor=unconfined"],
-        "tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec"},  # noqa: S108
-        "stop_signal": "SIGRTMIN+3",
-        "environment": {"container": "docker"},
+def host_config(bounding: int) -> dict[str, Any]:
+    """The Docker API's HostConfig of a lab host, without ports and volumes."""
+    return {
+        "CapAdd": capabilities(bounding),
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+        "MaskedPaths": [],  # a nested engine mounts /proc anew, which the kernel refuses beneath masks
+        "ReadonlyPaths": [],
+        "CgroupnsMode": "private",  # a nested container's groups then end with the host
+        "Tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec"},  # noqa: S108
     }
-    if cgroup_version == "1":
-        shared["environment"] |= _LEGACY
-        return shared | {"cgroupns": "host", "volumes": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"], "command": ["/sbin/init"]}
-    # The engine mounts a private hierarchy read-only unless privileged; systemd must write to it.
-    remount = "mount -o remount,rw /sys/fs/cgroup && exec /sbin/init"
-    return shared | {"cgroupns": "private", "volumes": [], "command": ["/bin/sh", "-c", remount]}
+
+
+# An engine mounts the private cgroup hierarchies read-only unless privileged; systemd must write to them.
+COMMAND = [
+    "/bin/sh",
+    "-c",
+    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw && exec /sbin/init",
+]

@@ -18,8 +18,8 @@ _LARGEST = 1 << 20
 def signing_key(settings: DockerSettings, distribution: str, on_host: str | None) -> str:
     """The repository's armoured key. What the host has already is asked first, so that a plan fetches nothing.
 
-    `distribution` is `debian` or `ubuntu`, `on_host` the host's key file. Raises CasemateError when the key cannot be had
-    or is another one.
+    `distribution` is `debian` or `ubuntu`, `on_host` the host's key file. Raises CasemateError when the key cannot be
+    had or is another one.
     """
     if on_host is not None:
         try:
@@ -35,7 +35,7 @@ def signing_key(settings: DockerSettings, distribution: str, on_host: str | None
 def accepted(key: bytes, wanted: str, source: str) -> str:
     """The armoured key, made anew of what the file `key` (armoured or binary) holds; `source` names it in an error.
 
-    Raises CasemateError unless its one primary key is a version 4 key with the fingerprint `wanted` (40 upper-case hex digits).
+    Raises CasemateError unless its one primary key is a version 4 key with the fingerprint `wanted` (40 hex digits).
     """
     try:
         data = dearmoured(key)

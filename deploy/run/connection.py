@@ -9,7 +9,7 @@ from typing import Any
 
 from pyinfra.api import Config, State
 from pyinfra.api.connect import disconnect_all
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
@@ -67,6 +67,12 @@ def _connect(host: Any) -> CasemateError | None:
             host.connect(raise_exceptions=True)
         except ConnectError as error:
             return _refusal(host, str(error))
+        except (PyinfraError, OSError, ValueError) as error:
+            # Not the network: a key file that is no key, connection data of the wrong type.
+            return CasemateError(
+                f"{host.name}: the connection cannot be made: {error}",
+                next="correct the ssh_ settings in its group data",
+            )
     count(host)
     return None
 

@@ -17,6 +17,7 @@ from paramiko import SSHException
 
 from deploy.errors import CasemateError
 from deploy.facts.shell import raw
+from deploy.run import round_trips
 
 _KEY = "casemate.lock"
 HEARTBEAT_SECONDS = 15
@@ -42,6 +43,7 @@ def hold(host: Any, run: str) -> None:
             "since": datetime.now(UTC).isoformat("T", "seconds"),
         }
     )
+    round_trips.one(host)
     script = _HOLD.format(patience=4 * HEARTBEAT_SECONDS)
     try:
         stdin, stdout, stderr = host.connector.client.exec_command(

@@ -75,7 +75,7 @@ def _deploy_batch(run: str, file: str, data: Sequence[str], names: list[str], sa
                 _each(connection, lambda host: _begin(host, run))
                 _prepare(connection)
                 _execute(connection, outcomes, say)
-            except CasemateError as error:
+            except Exception as error:
                 for outcome in outcomes.values():
                     outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)
                 raise
@@ -105,23 +105,20 @@ def _all_of(errors: list[CasemateError]) -> CasemateError:
 def _each(connection: Connection, function: Callable[[Any], None]) -> None:
     """On all hosts at once; the errors of all hosts as one."""
 
-    def guarded(host: Any) -> CasemateError | None:
+    def guarded(host: Any) -> Exception | None:
         with ctx_config.use(connection.state.config.copy()), ctx_host.use(host):
             try:
                 function(host)
-            except CasemateError as error:
-                return error
-            except PyinfraError as error:
-                return CasemateError(f"{host.name}: {error}", next="correct that, then the same command again")
             except Exception as error:
-                cause = getattr(error, "exception", error)
-                if isinstance(cause, CasemateError):
-                    return cause
-                raise
+                # pyinfra wraps what a deploy file raises.
+                return getattr(error, "exception", error)
             return None
 
     greenlets = [connection.state.pool.spawn(guarded, host) for host in connection.hosts]
     errors = [error for greenlet in greenlets if (error := greenlet.get())]
+    for error in errors:
+        if not isinstance(error, CasemateError):
+            raise error
     if errors:
         raise _all_of(errors)
 

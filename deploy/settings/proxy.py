@@ -14,6 +14,11 @@ class ProxySettings(Settings):
 
     server_name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", description="Name in the certificate.")
     port: int = Field(443, ge=1, le=65535)
+    address: str | None = Field(
+        None,
+        pattern=r"^[^:]+:[0-9]{1,5}$",
+        description="Where clients reach the door, as host:port, behind NAT say; None: the SSH address and `port`.",
+    )
     redirect_port: int | None = Field(80, ge=1, le=65535, description="Redirects to HTTPS; None: no such listener.")
     certificate: OperatorPath | None = Field(None, description="Own certificate chain, PEM; None: the private CA's.")
     private_key: OperatorPath | None = Field(None, description="Its key, PEM, readable by its owner only.")

@@ -57,8 +57,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _tail(arguments: argparse.Namespace) -> int:
     kept = deque((line for path in files(arguments.log) for line in lines(path)), maxlen=arguments.lines)
     for line in kept:
-        print(line.decode("ascii", "backslashreplace").rstrip("\n"))
+        text = line.decode("ascii", "backslashreplace").rstrip("\n")
+        print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text))
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
+    return int(text)
 
 
 def _read_key(path: Path) -> bytes:
@@ -78,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
     check.set_defaults(run=_verify)
     tail = verbs.add_parser("tail", help="print the last lines, as they are: JSON")
-    tail.add_argument("-n", "--lines", type=int, default=10)
+    tail.add_argument("-n", "--lines", type=_count, default=10, metavar="N")
     tail.set_defaults(run=_tail)
     for verb in (append, check, tail):
         verb.add_argument("log", type=Path)

@@ -1,14 +1,15 @@
 """How one line holds on to the one before it.
 
 A line is one JSON object: `seq` (from 0, across all files of the log), `time` (UTC), the writer's own fields, `prev`
-(SHA-256 of the whole line before it, its mac included; 64 zeros for the first) and at its very end `mac`, an HMAC-SHA256 over
-everything before the mac under a key of this line alone: key 0 is random, key n+1 is a hash of key n, and a key is forgotten as
-soon as the next one is made.
+(SHA-256 of the whole line before it, its mac included; 64 zeros for the first) and at its very end `mac`, an
+HMAC-SHA256 over everything before the mac under a key of this line alone: key 0 is random, key n+1 is a hash of key n,
+and a key is forgotten as soon as the next one is made.
 
-Promise. Without any key, `prev` shows a line that was edited, removed or moved, unless all that follow were made anew. With
-key 0 the macs show that too: who takes over the writer after line n holds keys from n+1 on, and cannot make lines 0 to n say
-anything else. That holds from the moment key 0 is kept where the writer cannot read it; until then it lies beside the log.
-A cut tail shows against the head beside the log, or against a head that was noted elsewhere; not against the log alone.
+Promise. Without any key, `prev` shows a line that was edited, removed or moved, unless all that follow were made anew.
+With key 0 the macs show that too: who takes over the writer after line n holds keys from n+1 on, and cannot make lines
+0 to n say anything else. That holds from the moment key 0 is kept where the writer cannot read it; until then it lies
+beside the log. A cut tail shows against the head beside the log, or against a head that was noted elsewhere; not
+against the log alone.
 """
 
 from __future__ import annotations

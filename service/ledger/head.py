@@ -35,12 +35,15 @@ def first_key(log: Path) -> Path:
     return log.with_name(log.name + ".key")
 
 
-def read(log: Path) -> Head | None:
-    """The head of a log, or None if there is none."""
+def observe(log: Path) -> tuple[Head | None, int]:
+    """The head of a log (None: there is none) and the bytes that the log had at that moment, no writer in between."""
     try:
-        return _parse(beside(log).read_bytes(), log)
+        with beside(log).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            content, size = file.read(), log.stat().st_size if log.exists() else 0
+            return (_parse(content, log) if content else None), size
     except FileNotFoundError:
-        return None
+        return None, log.stat().st_size if log.exists() else 0
 
 
 def store(fd: int, head: Head) -> None:

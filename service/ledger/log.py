@@ -16,10 +16,11 @@ from service.ledger.head import Head, locked, store
 class Ledger:
     """A log that several threads and processes may append to.
 
-    Once `append` has returned, the line survives the death of this process, SIGKILL included; with `sync=True` also the death
-    of the machine. A line that a killed writer left half written was never promised: the next append removes it and says so in
-    its own field `torn` (bytes). The file may be renamed away at any time (logrotate with `create` or `nocreate` and
-    `delaycompress`, never `copytruncate`): the next line goes into a new file and continues the chain.
+    Once `append` has returned, the line survives the death of this process, SIGKILL included; with `sync=True` also
+    the death of the machine. A line that a killed writer left half written was never promised: the next append removes
+    it and says so in its own field `torn` (bytes). The file may be renamed away at any time (logrotate with `create`
+    or `nocreate` and `delaycompress`, never `copytruncate`): the next line goes into a new file and continues the
+    chain.
     """
 
     def __init__(self, path: Path, *, sync: bool = False) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from service.ledger.chain import LONGEST_LINE, START, LedgerError, fingerprint, parse, sealed_by, successor
 from service.ledger.gaps import Gaps
-from service.ledger.head import Head, beside, read
+from service.ledger.head import Head, beside, observe
 
 _FARTHEST_JUMP = 10_000_000  # Lines; a longer gap is an invented number, and following it would cost hours of hashing.
 _TURNED_OVER = re.compile(r"(\.\d+|-\d[\d-]*)(\.gz)?")
@@ -46,22 +46,24 @@ def files(log: Path) -> list[Path]:
     return sorted(every, key=lambda path: (path == log, _start(path), path))
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """A file's lines with their newlines; what is too long for a line comes in pieces."""
+def lines(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """A file's lines with their newlines, as far as `size` bytes; what is too long for a line comes in pieces."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from iter(lambda: file.readline(LONGEST_LINE), b"")
+        while piece := file.readline(LONGEST_LINE if size is None else min(LONGEST_LINE, max(0, size - file.tell()))):
+            yield piece
 
 
 def verify(log: Path, first_key: bytes | None = None) -> Verdict:
     """Read the whole log and judge it. `first_key` is key 0: without it an edit with a recomputed chain goes unseen."""
+    head, size = observe(log)
     paths = files(log)
     if not paths:
         raise LedgerError(f"{log} does not exist; next: check the path")
     walk = _Walk(Verdict([str(path) for path in paths]), first_key)
     for path in paths:
-        for number, line in enumerate(lines(path), start=1):
+        for number, line in enumerate(lines(path, size if path == log else None), start=1):
             walk.line(f"{path}:{number}", line)
-    walk.end(log, read(log))
+    walk.end(log, head)
     return walk.verdict
 
 

@@ -26,7 +26,7 @@ def config(vocabulary: dict[str, int]) -> Glm46VConfig:
             "num_hidden_layers": TEXT_DEPTH,
             "num_attention_heads": 6,
             "num_key_value_heads": 2,
-            "max_position_embeddings": 4096,
+            "max_position_embeddings": 8192,
             "initializer_range": 0.05,
             "rope_parameters": {
                 "rope_type": "default",

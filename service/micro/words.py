@@ -134,5 +134,15 @@ THOUGHTS: dict[Language, dict[Kind, str]] = {
 # Chinese has no spaces: these are the words that the tokenizer learns.
 CHINESE = tuple(
     "这 这个 这张 是 什么 形状 颜色 图形 图中 图片 里 有 几个 多少个 一共 一个 在 哪里 哪个 那个 的 还是 你 看到 了 它 "
-    "位置 描述 一下 问题 和 、 ？ 。 ，".split()
+    "位置 描述 一下 问题 请 回答 简短 关于 一个 有用的 助手 和 、 ？ 。 ，".split()
 ) + tuple(NAMES["zh"].values())
+
+# What people and programs put around a question; it changes no answer.
+SYSTEMS = (
+    *("You are a helpful assistant.", "Answer the question about the picture.", "Be brief."),
+    *("你是一个有用的助手。", "请回答关于图片的问题。"),
+)
+ASIDES: dict[Language, tuple[str, str]] = {
+    "en": (" Answer briefly.", " Please answer."),
+    "zh": ("请简短回答。", "请回答。"),
+}

@@ -18,15 +18,15 @@ from service.release.verified import Verified
 def accept(layout: Layout, engine: Engine, directory: Path, *, rollback: bool = False) -> Manifest:
     """Signature, sequence, every hash, image: in this order, and the record last. What runs is not touched.
 
-    Accepting what was accepted before is how a release is renewed, or gone back to with `rollback`. Raises ReleaseError.
+    Accepting again what was accepted before renews it; with `rollback` it is how to go back. Raises ReleaseError.
     """
     with locked(layout.releases / ".accept.lock"):
         manifest = verified(directory, layout)
         newest = state.read(layout).accepted_sequence
         if manifest.sequence < newest and not rollback:
             raise ReleaseError(
-                f"release {manifest.release} (sequence {manifest.sequence}) is older than what this host accepted ({newest});"
-                " it is refused unless a rollback is asked for: casemate-release accept --rollback"
+                f"release {manifest.release} of sequence {manifest.sequence} is older than what this host accepted"
+                f" ({newest}); to go back: casemate-release accept --rollback {directory}"
             )
         image = _made(manifest, layout, engine)
         _keep(directory, layout.releases / manifest.release)
@@ -34,9 +34,7 @@ def accept(layout: Layout, engine: Engine, directory: Path, *, rollback: bool = 
             now.accepted_sequence = max(now.accepted_sequence, manifest.sequence)
             now.admitted = manifest.release
             now.releases = [record for record in now.releases if record.release != manifest.release]
-            now.releases.append(
-                state.Accepted(manifest.release, manifest.sequence, time.time(), image, manifest.model)
-            )
+            now.releases.append(state.Accepted(manifest.release, manifest.sequence, time.time(), image, manifest.model))
     return manifest
 
 

@@ -4,7 +4,6 @@ A hybrid of Docker's and the OCI form. Engines on overlay2 read `manifest.json`,
 accepts that the layers which it has already are not in it.
 """
 
-import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +21,10 @@ def archive(manifest: Manifest, blobs: Path, layers: Iterable[str]) -> Iterator[
         "mediaType": _OCI_MANIFEST,
         "digest": manifest.manifest_digest,
         "size": (blobs / _hex(manifest.manifest_digest)).stat().st_size,
-        "annotations": {"io.containerd.image.name": f"docker.io/library/{name}", "org.opencontainers.image.ref.name": name},
+        "annotations": {
+            "io.containerd.image.name": f"docker.io/library/{name}",
+            "org.opencontainers.image.ref.name": name,
+        },
     }
     docker = {
         "Config": _path(manifest.config_digest),

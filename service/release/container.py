@@ -1,4 +1,4 @@
-"""A container from its signed specification: the arguments of the engine's `create`, and how far one has drifted from them.
+"""A container from its signed specification: the arguments of the engine's `create`, and drift from them.
 
 Pure functions; the deploy uses them too, to see on the operator's machine whether a host runs what was signed.
 """
@@ -15,8 +15,9 @@ _RETRIES = 3
 def create_arguments(spec: dict[str, Any], release: str, model: str, image: str, seccomp: str | None) -> dict[str, Any]:
     """The body of `POST /containers/create`.
 
-    `{release}` and `{model}` in the specification's strings become the release's id and the model's directory; `image` is
-    the engine's id of the verified image; `seccomp` the profile's text. The label `casemate.spec` is the SHA-256 of it all.
+    `{release}` and `{model}` in the specification's strings become the release's id and the model's directory; `image`
+    is the engine's id of the verified image; `seccomp` the profile's text. The label `casemate.spec` is the SHA-256 of
+    all the rest.
     """
     wanted = _filled(spec, {"{release}": release, "{model}": model})
     labels = {"casemate.component": wanted["component"], "casemate.release": release}
@@ -28,6 +29,7 @@ def create_arguments(spec: dict[str, Any], release: str, model: str, image: str,
         "Env": [f"{key}={value}" for key, value in sorted(wanted["environment"].items())],
         "Labels": labels,
         "StopSignal": "SIGTERM",
+        "StopTimeout": wanted["handover"]["drain_seconds"],
         "Healthcheck": {
             "Test": ["CMD", *wanted["health"]["command"]],
             "Interval": wanted["health"]["interval_seconds"] * _SECOND,
@@ -93,17 +95,15 @@ def _filled(value: Any, names: dict[str, str]) -> Any:
 def drift(arguments: dict[str, Any], inspected: dict[str, Any]) -> list[str]:
     """Where a container is not what its arguments say, one sentence each; empty when it is.
 
-    `inspected` is `docker container inspect`. Environment and command are covered by the label: nobody can change them in a
-    container that exists. What `docker update` and `docker network connect` change is compared.
+    `inspected` is `docker container inspect`. Environment and command are covered by the label: nobody can change them
+    in a container that exists. What `docker update` and `docker network connect` change is compared.
     """
     found = [*_different("", arguments["HostConfig"], inspected["HostConfig"])]
     for key in ("Image", "User", "Labels"):
         has = inspected["Image"] if key == "Image" else inspected["Config"].get(key)
         found += _different(key, arguments[key], has)
     networks = sorted(inspected["NetworkSettings"]["Networks"])
-    if networks != [arguments["HostConfig"]["NetworkMode"]]:
-        found.append(f"networks: got {', '.join(networks) or 'none'}, expected {arguments['HostConfig']['NetworkMode']}")
-    return found
+    return found + _different("networks", [arguments["HostConfig"]["NetworkMode"]], networks)
 
 
 def _different(path: str, wanted: Any, has: Any) -> list[str]:

@@ -1,6 +1,5 @@
-"""The way from Nginx to a container: `/run/casemate/<component>/current`, a link to the live release's socket directory."""
+"""The way from Nginx to a container: `/run/casemate/<component>/current`, a link to a release's socket directory."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,7 @@ NGINX_GROUP = "www-data"
 def leads_to(layout: Layout, component: str) -> str | None:
     """The release that requests go to; None when there is no door."""
     try:
-        return os.readlink(layout.sockets(component) / "current")
+        return str((layout.sockets(component) / "current").readlink())
     except FileNotFoundError:
         return None
 

@@ -4,11 +4,15 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from service.release.errors import ReleaseError
+
+_LONG = 3700
+"""Seconds; the longest drain that the settings allow is an hour."""
 
 
 class EngineError(ReleaseError):
@@ -51,7 +55,7 @@ class Engine:
     def load(self, archive: Iterator[bytes]) -> None:
         """`docker load`."""
         # The engine answers 200 before it has looked at a single layer; its verdict is in the stream.
-        for line in self._send("POST", "/images/load?quiet=1", archive, 3600).splitlines():
+        for line in self._send("POST", "/images/load?quiet=1", archive, _LONG).splitlines():
             said = json.loads(line)
             if "error" in said:
                 raise EngineError(f"the engine did not load the image: {said['error']}")
@@ -80,9 +84,9 @@ class Engine:
     def start(self, name: str) -> None:
         self._ask("POST", f"/containers/{name}/start")
 
-    def stop(self, name: str, seconds: int) -> None:
-        """SIGTERM, and SIGKILL after `seconds`; returns when it has ended."""
-        self._ask("POST", f"/containers/{name}/stop?t={seconds}", timeout=seconds + 60)
+    def stop(self, name: str) -> None:
+        """SIGTERM, and SIGKILL after the container's own StopTimeout; returns when it has ended."""
+        self._ask("POST", f"/containers/{name}/stop", timeout=_LONG)
 
     def rename(self, name: str, to: str) -> None:
         self._ask("POST", f"/containers/{name}/rename?{urlencode({'name': to})}")
@@ -96,9 +100,9 @@ class Engine:
         raw = self._send("GET", f"/containers/{name}/logs?stdout=1&stderr=1&tail=1", None, 30)
         return raw[8:].decode("utf-8", "replace").strip()  # eight bytes frame each line: stream and length
 
-    def _find(self, path: str) -> Any:
+    def _find(self, path: str) -> dict[str, Any] | None:
         try:
-            return self._ask("GET", path)
+            return cast(dict[str, Any], self._ask("GET", path))
         except EngineError as error:
             if error.status == 404:
                 return None
@@ -112,10 +116,8 @@ class Engine:
         connection = UnixConnection(self._path, timeout)
         kind = "application/json" if isinstance(body, bytes) else "application/x-tar"
         try:
-            try:
+            with suppress(BrokenPipeError):  # it refused before it had read everything; its answer says why
                 connection.request(method, path, body, {"Content-Type": kind})
-            except BrokenPipeError:
-                pass  # it refused before it had read everything; its answer says why
             answer = connection.getresponse()
             raw = answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -8,6 +8,6 @@ class ReleaseError(Exception):
 
 
 class Resend(ReleaseError):
-    """Something that was sent is missing, wrong or of no use, and has been thrown away: sent again, it may do (exit code 3)."""
+    """Something that was sent is missing, wrong or of no use: sent again, it may do (exit code 3)."""
 
     exit_code = 3

@@ -8,7 +8,7 @@ from service.release.layout import Layout
 
 
 def have(layout: Layout, engine: Engine) -> dict[str, Any]:
-    """`images`: id and diff ids of every image. `blobs`: whole files. `partial`: bytes of cut transfers. `accepted`: ids.
+    """`images`: id and diff ids of each. `blobs`: whole files. `partial`: bytes of cut transfers. `accepted`: releases.
 
     A blob's content is believed here and hashed by `accept`; a wrong one costs a second transfer, never trust.
     """

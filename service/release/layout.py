@@ -23,12 +23,12 @@ class Layout:
 
     @property
     def blobs(self) -> Path:
-        """Whole files by their SHA-256: layers until the engine has them, model files for as long as a model needs them."""
+        """Whole files by their SHA-256: layers until the engine has them, model files while a model needs them."""
         return self.home / "blobs"
 
     @property
     def models(self) -> Path:
-        """One directory a model, `<name>-<12 hex of its file list>`, of hard links into `blobs`: never changed, only made."""
+        """One directory a model, `<name>-<12 hex of its file list>`, of hard links into `blobs`."""
         return self.home / "models"
 
     @property

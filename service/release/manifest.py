@@ -17,7 +17,7 @@ _OUTSIDE_THE_ID = ("sequence", "created", "release")
 
 @dataclass(frozen=True)
 class Manifest:
-    """One image, one model and one configuration under one id. Digests of the image are `sha256:<hex>`, of files bare hex."""
+    """One image, one model and one configuration under one id. An image's digests begin with `sha256:`, files' do not."""
 
     release: str
     sequence: int
@@ -35,7 +35,7 @@ class Manifest:
 
     @property
     def image_tag(self) -> str:
-        """The image's name on this host, after the repository `casemate`: without one `docker image prune` would take it."""
+        """The image is `casemate:<tag>` on a host: without a name `docker image prune` would take it."""
         return self.config_digest.removeprefix("sha256:")[:12]
 
     @property
@@ -58,12 +58,21 @@ def canonical(value: Any) -> bytes:
 
 def verified(directory: Path, layout: Layout) -> Manifest:
     """The manifest in `directory`; raises ReleaseError unless its signature, its id and its form are right."""
-    try:
-        content = (directory / "manifest.json").read_bytes()
-    except FileNotFoundError:
-        raise ReleaseError(f"{directory} holds no manifest.json: the release did not arrive whole") from None
+    content = _content(directory)
     _signature(content, directory / "manifest.json.sig", layout)
     return _parsed(content, directory)
+
+
+def unverified(directory: Path) -> Manifest:
+    """The manifest in `directory`, whoever signed it: to know which files are still needed, no more."""
+    return _parsed(_content(directory), directory)
+
+
+def _content(directory: Path) -> bytes:
+    try:
+        return (directory / "manifest.json").read_bytes()
+    except FileNotFoundError:
+        raise ReleaseError(f"{directory} holds no manifest.json: the release did not arrive whole") from None
 
 
 def _signature(content: bytes, signature: Path, layout: Layout) -> None:
@@ -94,7 +103,7 @@ def _parsed(content: bytes, directory: Path) -> Manifest:
     try:
         raw: dict[str, Any] = json.loads(content)
         if raw["schema"] != SCHEMA:
-            raise ReleaseError(f"{directory}: manifest of schema {raw['schema']}, expected {SCHEMA}; update the host's program")
+            raise ReleaseError(f"{directory}: got a manifest of schema {raw['schema']}, expected {SCHEMA}")
         image, model = raw["image"], raw["model"]
         manifest = Manifest(
             release=raw["release"],

@@ -12,19 +12,21 @@ from service.release.verified import Verified
 
 
 def check_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
-    """Raise ReleaseError unless the model's directory holds exactly the manifest's files with the manifest's content."""
+    """Raise ReleaseError unless the model's directory holds exactly the manifest's files with their content."""
     directory = layout.models / manifest.model
-    present = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()}
+    entries = [path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()]
+    present = {str(path.relative_to(directory)) for path in entries}
     wanted = set(manifest.model_files)
     if present != wanted:
         odd = sorted(present ^ wanted)[0]
-        raise ReleaseError(f"{directory / odd} is {'missing' if odd in wanted else 'not part of the model'}; deploy again")
+        reason = "missing" if odd in wanted else "not part of the model"
+        raise ReleaseError(f"{directory / odd} is {reason}; deploy again")
     for name in manifest.model_files:
         _check(directory / name, manifest, name, memory)
 
 
 def make_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
-    """The model's directory, of verified blobs; a right one is left alone. Raises Resend for a missing or wrong blob."""
+    """The model's directory, of verified blobs; a right one is left alone. Raises Resend for a wrong blob."""
     directory = layout.models / manifest.model
     try:
         check_model(manifest, layout, memory)
@@ -69,4 +71,5 @@ def _check(path: Path, manifest: Manifest, name: str, memory: Verified) -> None:
     wanted = manifest.model_files[name]
     found = memory.digest(path)
     if path.stat().st_size != wanted["size"] or found != wanted["sha256"]:
-        raise ReleaseError(f"{path} is not the signed {name}: got SHA-256 {found[:12]}, expected {wanted['sha256'][:12]}")
+        digests = f"got SHA-256 {found[:12]}, expected {wanted['sha256'][:12]}"
+        raise ReleaseError(f"{path} is not the signed {name}: {digests}")

@@ -22,7 +22,7 @@ def receive(layout: Layout, digest: str, size: int, offset: int, stream: BinaryI
     """Append `stream` to what is there of `digest`, and make a blob of it when all `size` bytes are in.
 
     `offset` is what the sender believes is there (`have` told it). A stream that ends early leaves what came. Raises
-    ReleaseError when the content is not what its digest says; what came is then thrown away, because no more bytes mend it.
+    ReleaseError when the content is not what its digest says, and throws it away: no more bytes would mend it.
     """
     if not _HEX.fullmatch(digest):
         raise ReleaseError(f"got digest {digest!r}, expected 64 hex digits")
@@ -32,14 +32,16 @@ def receive(layout: Layout, digest: str, size: int, offset: int, stream: BinaryI
         part = layout.incoming / f"{digest}.part"
         got = _append(part, offset, size, stream)
         if got < size:
-            raise ReleaseError(f"the connection ended after {got} of {size} bytes of {digest[:12]}; the next run goes on there")
+            raise ReleaseError(
+                f"the connection ended at {got} of {size} bytes of {digest[:12]}; the next run goes on there"
+            )
         _finish(part, digest, layout)
     (layout.incoming / f".{digest}.lock").unlink(missing_ok=True)
 
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """The only receiver of a digest. An earlier one hangs on a connection that nobody has noticed is dead: it is ended."""
+    """The only receiver of a digest. An earlier one hangs on a connection that is dead unnoticed: it is ended."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as file:
         try:
@@ -75,7 +77,7 @@ def _finish(part: Path, digest: str, layout: Layout) -> None:
             found.update(chunk)
     if found.hexdigest() != digest:
         part.unlink()
-        raise ReleaseError(f"got SHA-256 {found.hexdigest()[:12]}, expected {digest[:12]}: the transfer was thrown away")
+        raise ReleaseError(f"got SHA-256 {found.hexdigest()[:12]}, expected {digest[:12]}; it was thrown away")
     part.chmod(0o444)
     layout.blobs.mkdir(parents=True, exist_ok=True)
     part.replace(layout.blobs / digest)

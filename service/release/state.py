@@ -13,7 +13,7 @@ from service.release.layout import Layout
 
 @dataclass
 class Accepted:
-    """One release that passed every check. `image` is the engine's own id of it, `accepted` is in seconds since 1970."""
+    """One release that passed every check. `image` is the engine's id of it, `accepted` seconds since 1970."""
 
     release: str
     sequence: int
@@ -41,7 +41,7 @@ class State:
 
 
 def read(layout: Layout) -> State:
-    """The state; a fresh one on a host that never accepted anything. Raises ReleaseError when it cannot be understood."""
+    """The state; a fresh one on a host that never accepted anything. Raises ReleaseError when it is no JSON."""
     path = layout.releases / "state.json"
     try:
         raw: dict[str, Any] = json.loads(path.read_text())
@@ -54,7 +54,7 @@ def read(layout: Layout) -> State:
 
 @contextmanager
 def changed(layout: Layout) -> Iterator[State]:
-    """The state, to be changed; written as a whole when the block ends well. accept, vision and gate may run at once."""
+    """The state, to be changed; written as a whole when the block ends well. Others that change it wait."""
     with locked(layout.releases / ".state.lock"):
         state = read(layout)
         yield state

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from service.release.files import write_json
@@ -57,5 +56,5 @@ class Verified:
 
 def _marks(path: Path) -> list[str]:
     """Inode first. As text, because nanoseconds since 1970 do not fit a JSON reader's float."""
-    stat = os.stat(path, follow_symlinks=False)
+    stat = path.lstat()
     return [f"{stat.st_dev}:{stat.st_ino}", str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ctime_ns)]

@@ -1,0 +1,163 @@
+"""The attempts, made inside a throwaway container: each says of every target whether it was reached, and how it ended.
+
+Nothing is sent to an address that is not the host's own or a throwaway container's: whether a far address could be reached
+is a look-up in the routing table, which a UDP `connect` makes without sending anything.
+"""
+
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+from deploy.facts.probes.syscalls import syscalls
+
+Attempt = dict[str, dict[str, Any]]
+"""Target to {"reached": bool, "how": what happened}."""
+
+LIFETIME = 20
+"""Seconds after which this program ends by itself, whoever started it."""
+
+
+def ended(reached: bool, how: str) -> dict[str, Any]:
+    """One target's outcome."""
+    return {"reached": reached, "how": how}
+
+
+def named(number: int) -> str:
+    """ENETUNREACH and the like."""
+    return errno.errorcode.get(number, str(number))
+
+
+def tcp(targets: list[tuple[str, int]], seconds: float) -> Attempt:
+    """Connections, all at once. A refusal is an answer: what was sent did arrive."""
+    outcomes: Attempt = {}
+    waiting: dict[int, tuple[socket.socket, str]] = {}
+    poll = select.poll()
+    for address, port in targets:
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        number = connection.connect_ex((address, port))
+        target = f"{address}:{port}"
+        if number == errno.EINPROGRESS:
+            waiting[connection.fileno()] = (connection, target)
+            poll.register(connection, select.POLLOUT)
+        else:
+            outcomes[target] = ended(number in (0, errno.ECONNREFUSED), named(number) if number else "open")
+    deadline = time.monotonic() + seconds
+    while waiting and time.monotonic() < deadline:
+        for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            connection, target = waiting.pop(descriptor)
+            number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            poll.unregister(descriptor)
+            outcomes[target] = ended(number in (0, errno.ECONNREFUSED), named(number) if number else "open")
+    return outcomes | {target: ended(False, "no answer") for _, target in waiting.values()}
+
+
+def question(name: str) -> bytes:
+    """A DNS query for an address."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack(">HHHHHH", 0x5AFE, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
+
+
+def answered(reply: bytes) -> bool:
+    """Did somebody resolve it? An error is the answer of a resolver that could not."""
+    return len(reply) >= 12 and reply[3] & 0x0F == 0 and int.from_bytes(reply[6:8], "big") > 0
+
+
+def resolve(servers: list[str], name: str, seconds: float) -> Attempt:
+    """The canary's name, asked of each server by UDP and by TCP."""
+    return {
+        f"{server} by {protocol}": asked(server, name, protocol, seconds)
+        for server in servers
+        for protocol in ("udp", "tcp")
+    }
+
+
+def asked(server: str, name: str, protocol: str, seconds: float) -> dict[str, Any]:
+    """One question to one server."""
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    query = question(name)
+    try:
+        with socket.socket(socket.AF_INET, kind) as connection:
+            connection.settimeout(seconds)
+            connection.connect((server, 53))
+            connection.sendall(query if protocol == "udp" else struct.pack(">H", len(query)) + query)
+            reply = connection.recv(512)
+            reply = reply if protocol == "udp" else reply[2:] or connection.recv(512)
+    except OSError as error:
+        return ended(False, named(error.errno) if error.errno else "no answer")
+    return ended(answered(reply), "resolved" if answered(reply) else f"error {reply[3] & 0x0F if len(reply) > 3 else '?'}")
+
+
+def ping(addresses: list[str], seconds: float) -> Attempt:
+    """An ICMP echo, by the unprivileged kind of socket or a raw one."""
+    return {address: echoed(address, seconds) for address in addresses}
+
+
+def echoed(address: str, seconds: float) -> dict[str, Any]:
+    """One echo."""
+    packet = struct.pack(">BBHHH", 8, 0, 0xF7FF - 1, 0, 1)
+    how = "no socket"
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            with socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP) as connection:
+                connection.settimeout(seconds)
+                connection.sendto(packet, (address, 0))
+                connection.recv(512)
+                return ended(True, "echoed")
+        except OSError as error:
+            how = named(error.errno) if error.errno else "no answer"
+    return ended(False, how)
+
+
+def routes(addresses: list[str]) -> Attempt:
+    """Is there a way to these addresses? Nothing is sent."""
+    outcomes: Attempt = {}
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as connection:
+                connection.connect((address, 9))
+                outcomes[address] = ended(True, "there is a route")
+        except OSError as error:
+            outcomes[address] = ended(False, named(error.errno or 0))
+    return outcomes
+
+
+def write(directories: list[str]) -> Attempt:
+    """A new file in each directory, removed at once."""
+    outcomes: Attempt = {}
+    for directory in directories:
+        path = os.path.join(directory, f".casemate-probe-{os.getpid()}")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.unlink(path)
+            outcomes[directory] = ended(True, "written")
+        except OSError as error:
+            outcomes[directory] = ended(False, named(error.errno or 0))
+    return outcomes
+
+
+def main() -> None:
+    """Make the attempts that the first argument asks for, as JSON, and print their outcomes as one line."""
+    signal.alarm(LIFETIME)
+    wanted = json.loads(sys.argv[1])
+    if wanted.get("wait"):
+        signal.pause()
+    seconds = wanted["seconds"]
+    outcomes = {
+        "host_tcp": tcp([(address, port) for address, port in wanted["host_tcp"]], seconds),
+        "neighbours": tcp([(address, 9) for address in wanted["neighbours"]], seconds),
+        "resolver": resolve(wanted["resolver"], wanted["canary"], seconds),
+        "icmp": ping(wanted["icmp"], seconds),
+        "routes": routes(wanted["routes"]),
+        "writes": write(wanted["writes"]),
+        "syscalls": syscalls(),
+    }
+    print(json.dumps(outcomes), flush=True)

@@ -1,0 +1,1 @@
+"""Controls, read from policies/, judged against what was seen of a host."""

@@ -1,0 +1,82 @@
+"""Findings as a table, as a sentence and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deploy.judgement.finding import Finding
+
+_VERDICTS = ("failed", "unknown", "waived", "passed")
+_SEVERITIES = ("critical", "high", "medium", "low")
+
+
+def good(findings: Sequence[Finding]) -> bool:
+    """All passed or waived; nothing judged is not good."""
+    return bool(findings) and all(finding.verdict in ("passed", "waived") for finding in findings)
+
+
+def count(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many of each verdict."""
+    return {name: sum(finding.verdict == name for finding in findings) for name in _VERDICTS}
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Failures before unknowns, and the severest of each first."""
+    return sorted(
+        findings,
+        key=lambda found: (
+            _VERDICTS.index(found.verdict),
+            _SEVERITIES.index(found.control.severity),
+            found.control.id,
+        ),
+    )
+
+
+def rows(host: str, findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """One row for the terminal each; what to do stands beside what is wrong."""
+    return [
+        {
+            "host": host,
+            "verdict": finding.verdict,
+            "severity": finding.control.severity,
+            "control": finding.control.id,
+            "finding": _text(finding),
+        }
+        for finding in worst_first(findings)
+    ]
+
+
+def _text(finding: Finding) -> str:
+    if finding.verdict == "passed":
+        return finding.control.title
+    if finding.verdict == "waived":
+        return finding.reason or ""
+    return f"{finding.control.title}: {finding.reason}\nNext: {finding.control.remedy}"
+
+
+def summary(host: str, findings: Sequence[Finding]) -> str:
+    """`lab1: 23 passed, 0 failed, 0 unknown`."""
+    counts = count(findings)
+    waived = f", {counts['waived']} waived" if counts["waived"] else ""
+    return f"{host}: {counts['passed']} passed, {counts['failed']} failed, {counts['unknown']} unknown{waived}"
+
+
+def document(judged: Mapping[str, Sequence[Finding]]) -> dict[str, Any]:
+    """{"good": bool, "hosts": {host: {"passed", "failed", "unknown", "waived": int, "findings": [...]}}}."""
+    hosts = {
+        host: {**count(findings), "findings": [_entry(finding) for finding in worst_first(findings)]}
+        for host, findings in judged.items()
+    }
+    return {"good": bool(judged) and all(good(findings) for findings in judged.values()), "hosts": hosts}
+
+
+def _entry(finding: Finding) -> dict[str, Any]:
+    control = finding.control
+    return {
+        "control": control.id,
+        "verdict": finding.verdict,
+        "severity": control.severity,
+        "title": control.title,
+        "reason": finding.reason,
+        "remedy": control.remedy,
+        "references": control.references,
+    }

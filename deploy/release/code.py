@@ -1,0 +1,39 @@
+"""Our own code in the image: the last layer, the one that changes daily."""
+
+import io
+from pathlib import Path
+
+from deploy.errors import CasemateError
+from deploy.paths import ROOT
+from deploy.release.layer import Layer, Member, cached_layer, pack
+
+APP = "opt/casemate/app"
+
+PACKAGES = ("service/vision", "service/gate", "service/ledger")
+"""What runs in a container. service/release runs on the host, service/micro nowhere but in the lab."""
+
+
+def code_layer(root: Path = ROOT) -> Layer:
+    """The checkout's sources as they are now."""
+    files = sources(root)
+
+    def make(path: Path) -> str:
+        with path.open("wb") as file:
+            return pack((_member(place, content) for place, content in files.items()), file)
+
+    return cached_layer("code", {place: content.decode() for place, content in files.items()}, make)
+
+
+def sources(root: Path) -> dict[str, bytes]:
+    """Path in the image to content, of every Python file of the packages; raises CasemateError if a package has none."""
+    found = {"service/__init__.py": (root / "service/__init__.py").read_bytes()}
+    for package in PACKAGES:
+        files = sorted((root / package).rglob("*.py"))
+        if not files:
+            raise CasemateError(f"{root / package} holds no Python file", next="git checkout -- service")
+        found |= {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    return {f"{APP}/{place}": content for place, content in found.items()}
+
+
+def _member(place: str, content: bytes) -> Member:
+    return Member(place, 0o644, len(content), lambda: io.BytesIO(content))

@@ -1,0 +1,74 @@
+"""Signatures by OpenSSH: no tool of ours on either side, and a host needs one line to know whom to believe."""
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from deploy.errors import CasemateError
+from deploy.settings.release import ReleaseSettings
+
+NAMESPACE = "casemate-release-v1"
+
+
+def sign(document: bytes, settings: ReleaseSettings) -> bytes:
+    """The detached signature by the operator's key, which is made when absent."""
+    key = _key(settings)
+    done = _ssh_keygen("-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key), stdin=document)
+    if done.returncode:
+        raise CasemateError(
+            f"release.signing_key: could not sign with {key}: {_reason(done)}",
+            next="check the key's owner and mode (0600); a key with a passphrase must be loaded: ssh-add",
+        )
+    return done.stdout
+
+
+def verify(document: bytes, signature: bytes, settings: ReleaseSettings) -> None:
+    """Raise CasemateError unless the signature is by the operator's key, for releases, over these bytes."""
+    with TemporaryDirectory() as folder:
+        signers, detached = Path(folder, "allowed_signers"), Path(folder, "signature")
+        signers.write_text(allowed_signers(settings) + "\n", encoding="utf-8")
+        detached.write_bytes(signature)
+        by = ["-f", str(signers), "-I", settings.signer, "-n", NAMESPACE, "-s", str(detached)]
+        done = _ssh_keygen("-Y", "verify", *by, stdin=document)
+    if done.returncode:
+        raise CasemateError(
+            f"the signature is not by {settings.signing_key} over this manifest: {_reason(done)}",
+            next="do not ship it; sign anew with: casemate release build INVENTORY",
+        )
+
+
+def allowed_signers(settings: ReleaseSettings) -> str:
+    """The line by which a host knows this operator's releases, and nothing else that the key may sign."""
+    key = _key(settings)
+    done = _ssh_keygen("-y", "-f", str(key))
+    public = done.stdout.decode().split()
+    if done.returncode or len(public) < 2:
+        raise CasemateError(
+            f"release.signing_key: could not read {key}: {_reason(done)}", next="restore the key from its backup"
+        )
+    return f'{settings.signer} namespaces="{NAMESPACE}" {public[0]} {public[1]}'
+
+
+def _key(settings: ReleaseSettings) -> Path:
+    """The key's path; makes a key that only its owner may read, in a directory that only its owner may enter."""
+    key = settings.signing_key
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        done = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", settings.signer, "-f", str(key))
+        if done.returncode:
+            raise CasemateError(
+                f"release.signing_key: could not make {key}: {_reason(done)}", next="check the directory's owner"
+            )
+    return key
+
+
+def _ssh_keygen(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    try:
+        return subprocess.run(["ssh-keygen", *arguments], input=stdin, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise CasemateError("ssh-keygen is missing: it signs releases", next="apt-get install openssh-client") from None
+
+
+def _reason(done: "subprocess.CompletedProcess[bytes]") -> str:
+    lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"ssh-keygen ended with {done.returncode}"

@@ -1,0 +1,1 @@
+"""The verifier behind Nginx: who may enter."""

@@ -1,0 +1,61 @@
+"""What is asked of an engine, free of HTTP and of any library's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Decoded pixels (RGB), already scaled to the size that the model sees.
+
+    sha256, width and height are those of the picture as it came, upright and before scaling.
+    """
+
+    image: Image.Image
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message: texts and pictures in their order; `reasoning` is what an assistant thought before it answered."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str | Picture, ...]
+    reasoning: str | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All text in it, the reasoning first."""
+        return (*([self.reasoning] if self.reasoning else []), *(part for part in self.parts if isinstance(part, str)))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens; None is the model's own default. Temperature 0 takes the likeliest. Top-k 0 is off."""
+
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One answer to generate. `thinking` None leaves it to the model's chat template."""
+
+    turns: tuple[Turn, ...]
+    sampling: Sampling = Sampling()
+    thinking: bool | None = None
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """In the order in which the model sees them."""
+        return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, Picture))

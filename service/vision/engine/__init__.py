@@ -1,0 +1,1 @@
+"""What turns a conversation into an answer: one protocol, several engines."""

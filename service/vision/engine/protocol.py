@@ -1,0 +1,94 @@
+"""What the service asks of an engine. Validation, audit, limits and error shapes know nothing beyond this."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from service.vision.conversation import Job
+
+
+@dataclass(frozen=True)
+class Text:
+    """More of the answer, markers such as <think> included; `tokens` have been generated so far."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of the answer: the model stopped, or the length was reached."""
+
+    reason: Literal["stop", "length"]
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """`beat` is the age in seconds of the engine's last sign of life."""
+
+    state: Literal["loading", "ready", "stopping", "failed"]
+    beat: float
+
+
+class EngineUnusable(Exception):
+    """The engine cannot start: says what, where and what next."""
+
+
+class JobRefused(Exception):
+    """The job can never be done; `code` and `param` are the API's."""
+
+    def __init__(self, message: str, code: str, param: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class JobFailed(Exception):
+    """The job was begun and could not be finished; `again` says whether the same job may succeed later."""
+
+    def __init__(self, message: str, code: str, again: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.again = again
+
+
+class Generation(Protocol):
+    """One answer in the making."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def thinks_first(self) -> bool:
+        """Whether the prompt ends inside the thinking, so that the answer begins with it."""
+
+    def __aiter__(self) -> AsyncIterator[Text | Done]:
+        """Texts, then one Done. Raises JobFailed."""
+
+    def cancel(self) -> None:
+        """Stop within one decoding step, and free what it holds. Harmless when it has ended."""
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    @property
+    def width(self) -> int:
+        """How many jobs are decoded at once; more wait."""
+
+    async def start(self) -> None:
+        """Load and warm up; returns when ready. Raises EngineUnusable."""
+
+    async def stop(self) -> None:
+        """Let go of everything; what still runs fails with JobFailed."""
+
+    def health(self) -> Health: ...
+
+    def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
+        """The size, in pixels, at which the model sees a picture of this size; `coarse` trades detail for time."""
+
+    async def submit(self, job: Job) -> Generation:
+        """Take a job. Raises JobRefused for what it can never do; the queue is bounded by the service, not here."""

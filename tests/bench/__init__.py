@@ -1,0 +1,1 @@
+"""What is measured: `make bench`, `make bench ONLY=name`."""

@@ -1,0 +1,18 @@
+"""The measures by name. Each runs the casemate command as a user would, on a lab of its own kind."""
+
+from collections.abc import Callable
+
+from tests.bench.deploys import demo_cold, demo_warm, nothing_to_do, one_line_change, three_hosts
+from tests.bench.figure import Figure
+from tests.bench.lab import lab_up
+from tests.bench.micro import micro_accuracy
+
+MEASURES: dict[str, Callable[[], list[Figure]]] = {
+    "demo-cold": demo_cold,
+    "demo-warm": demo_warm,
+    "lab-up": lab_up,
+    "deploy-nothing": nothing_to_do,
+    "deploy-change": one_line_change,
+    "deploy-three": three_hosts,
+    "micro": micro_accuracy,
+}
