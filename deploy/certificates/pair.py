@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from cryptography import x509
@@ -49,9 +49,8 @@ class Pair:
             return frozenset()
         return frozenset(found.value.get_values_for_type(x509.DNSName))
 
-    def check(self, server_name: str, now: datetime | None = None) -> None:
+    def check(self, server_name: str, now: datetime) -> None:
         """Raises PairError if no client that asks for `server_name` would accept it."""
-        now = now or datetime.now(UTC)
         certificate = self.certificate
         if self.key.public_key() != certificate.public_key():
             raise PairError("the key does not belong to the certificate; is the server's own the first in the chain?")
@@ -60,14 +59,21 @@ class Pair:
         if certificate.not_valid_before_utc > now:
             raise PairError(f"the certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC only")
         if not _covers(self.names, server_name):
-            raise PairError(f"the certificate is for {', '.join(sorted(self.names)) or 'no name'}, expected {server_name}")
+            raise PairError(
+                f"the certificate is for {', '.join(sorted(self.names)) or 'no name'}, expected {server_name}"
+            )
 
     def pem(self) -> str:
         """Key and chain in one text, so that a host never has one without the other."""
-        key = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return b"".join([key, *(each.public_bytes(serialization.Encoding.PEM) for each in self.chain)]).decode()
+        chain = (each.public_bytes(serialization.Encoding.PEM) for each in self.chain)
+        return b"".join([key_pem(self.key), *chain]).decode()
+
+
+def key_pem(key: PrivateKeyTypes) -> bytes:
+    """The private key, not encrypted: Nginx starts with nobody there."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _covers(names: Iterable[str], server_name: str) -> bool:

@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 
 from deploy.facts.observed import observed
 from deploy.operations.apt_repository import Repository, apt_repository, key_path
-from deploy.operations.engine import live_restore
+from deploy.operations.engine import CONFIGURATION, engine, live_restore
 from deploy.operations.files import directory, file
 from deploy.operations.packages import installed
 from deploy.operations.signing_key import signing_key
@@ -16,10 +16,8 @@ from deploy.operations.units import unit
 from deploy.settings.docker import DockerSettings
 from deploy.settings.host import HostSettings
 
-DAEMON_JSON = "/etc/docker/daemon.json"
-
 # 20.10 cannot check its configuration, but it can be told from one that can.
-_CHECK = (
+CHECK = (
     "c={}; if dockerd --help | grep -q -- '--validate'; then dockerd --validate --config-file \"$c\";"
     ' else python3 -m json.tool "$c" >/dev/null; fi'
 )
@@ -38,24 +36,24 @@ def apply(settings: HostSettings) -> None:
     directory(name="Make the engine's configuration directory", path="/etc/docker")
     file(
         name="Write the engine's configuration",
-        path=DAEMON_JSON,
+        path=CONFIGURATION,
         content=render("docker/daemon.json.j2", settings=settings.docker),
-        check=_CHECK,
+        check=CHECK,
     )
     live_restore(name="Let containers outlive the engine's restart")
     unit(name="Run containerd", unit="containerd.service")
-    unit(name="Run the engine with its configuration", unit="docker.service", restarted_by=[DAEMON_JSON])
+    engine(name="Run the engine with its configuration", waits=True)
 
 
 def packages(settings: DockerSettings, system: dict[str, Any]) -> list[str]:
     """What the engine consists of: Debian 13 has the client apart; no engine brings what loads AppArmor profiles."""
     if settings.source == "docker":
-        engine = ["docker-ce", "docker-ce-cli", "containerd.io"]
+        needed = ["docker-ce", "docker-ce-cli", "containerd.io"]
     elif (system["id"], system["version_id"]) == ("debian", "13"):
-        engine = ["docker.io", "docker-cli"]
+        needed = ["docker.io", "docker-cli"]
     else:
-        engine = ["docker.io"]
-    return [*engine, "iptables", "apparmor"]
+        needed = ["docker.io"]
+    return [*needed, "iptables", "apparmor"]
 
 
 def repository(settings: DockerSettings, system: dict[str, Any], key_on_host: str | None) -> Repository | None:

@@ -14,6 +14,7 @@ from deploy.settings.host import HostSettings
 LOGS = "/var/log/casemate"
 SYSUSERS = "/etc/sysusers.d/casemate.conf"
 LOGROTATE = "/etc/casemate/logs/logrotate.conf"
+UNITS = "/etc/systemd/system/casemate-logrotate.{}"
 JOURNALD = "/etc/systemd/journald.conf.d/casemate.conf"
 
 OWNERS = {
@@ -45,7 +46,6 @@ def apply(settings: HostSettings) -> None:
 
 
 def _users(settings: HostSettings) -> None:
-    directory(name="Make the directory of system users", path="/etc/sysusers.d")
     file(name="Describe the services' users", path=SYSUSERS, content=render("logs/sysusers.conf.j2", settings=settings))
     users = {"casemate-vision": settings.vision.uid, "casemate-gate": settings.gate.uid}
     system_users(name="Make the services' users", path=SYSUSERS, users=users)
@@ -64,10 +64,10 @@ def _rotation(settings: HostSettings) -> None:
     for kind in ("service", "timer"):
         file(
             name=f"Write the {kind} that turns logs over",
-            path=f"/etc/systemd/system/casemate-logrotate.{kind}",
+            path=UNITS.format(kind),
             content=render(f"logs/casemate-logrotate.{kind}.j2", configuration=LOGROTATE),
         )
-    unit(name="Turn logs over every hour", unit="casemate-logrotate.timer")
+    unit(name="Turn logs over every hour", unit="casemate-logrotate.timer", restarted_by=[UNITS.format("service")])
 
 
 def _journal() -> None:

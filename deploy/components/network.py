@@ -3,6 +3,7 @@
 from pyinfra.api import deploy
 
 from deploy.operations.drop_in import drop_in
+from deploy.operations.engine import WALLS, engine
 from deploy.operations.files import directory, file
 from deploy.operations.firewall import firewall
 from deploy.operations.network import isolated_network
@@ -12,7 +13,6 @@ from deploy.operations.units import unit
 from deploy.settings.host import HostSettings
 
 RULESET = "/etc/casemate/network/casemate.nft"
-UNIT = "casemate-firewall.service"
 
 
 @deploy("Isolated network")
@@ -29,14 +29,15 @@ def apply(settings: HostSettings) -> None:
     )
     file(
         name="Write the firewall's unit",
-        path=f"/etc/systemd/system/{UNIT}",
-        content=render(f"network/{UNIT}.j2", ruleset=RULESET),
+        path=f"/etc/systemd/system/{WALLS}",
+        content=render(f"network/{WALLS}.j2", ruleset=RULESET),
     )
     drop_in(
         name="Keep the tables when the distribution's firewall flushes all",
         unit="nftables.service",
         content=render("network/nftables.conf.j2", ruleset=RULESET),
     )
-    unit(name="Load the firewall tables at every boot", unit=UNIT, reloaded_by=[RULESET])
+    unit(name="Load the firewall tables at every boot", unit=WALLS, reloaded_by=[RULESET])
     firewall(name="Hold the firewall tables in the kernel", path=RULESET, settings=settings.network)
+    engine(name="Run the engine behind them")
     isolated_network(name="Create the isolated network", settings=settings.network)

@@ -11,7 +11,12 @@ from deploy.settings.host import HostSettings
 
 @deploy("Preflight")
 def apply(settings: HostSettings) -> None:
-    """Raises CasemateError with all shortfalls in one list; changes nothing."""
+    """Changes nothing. It judges while the run is prepared, so that nothing at all has been changed by then."""
+    judge(settings)
+
+
+def judge(settings: HostSettings) -> None:
+    """Raises CasemateError with all shortfalls of the current host in one list."""
     seen = observed(host)
     found = shortfalls(settings, seen, now=seen.taken)
     if found:

@@ -4,10 +4,12 @@
 - `settings`: the host's settings;
 - `containers`: our running containers, [{name, component, release, live, uid, inspect, process}]: `process` is what the
   kernel says, `uid` the settings' user id, `live` whether it serves the door's requests;
+- `daemon`: the engine's configuration file, {settings, loaded}: `loaded` whether the running engine has read it;
 - `doors`: the certificates that the door shows, [{path, names, begun, days}]: `days` until the end.
 A section that is null has its reason under `errors`.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +31,7 @@ def subject(snapshot: Seen, settings: HostSettings) -> dict[str, Any]:
     seen, errors = dict(snapshot), dict(snapshot.get("errors") or {})
     derived: dict[str, Callable[[], Any]] = {
         "docker": lambda: _engine(seen),
+        "daemon": lambda: _daemon(seen),
         "containers": lambda: _containers(seen, {"vision": settings.vision.uid, "gate": settings.gate.uid}),
         "doors": lambda: _doors(seen),
     }
@@ -53,6 +56,16 @@ def _engine(seen: Seen) -> dict[str, Any]:
     if not docker.get("reachable"):
         raise _Unseen(docker.get("error") or "the engine is not installed")
     return docker
+
+
+def _daemon(seen: Seen) -> dict[str, Any]:
+    file = _section(seen, "files").get("/etc/docker/daemon.json")
+    if file is None:
+        return {"settings": {}, "loaded": True}
+    return {
+        "settings": json.loads(file["content"]),
+        "loaded": file["ctime"] <= _section(seen, "units")["docker.service"]["changed"],
+    }
 
 
 def _containers(seen: Seen, uids: Mapping[str, int]) -> list[dict[str, Any]]:

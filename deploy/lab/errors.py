@@ -1,5 +1,7 @@
-"""What goes wrong with a lab, as one sentence and what to do next."""
+"""What goes wrong with a lab."""
+
+from deploy.errors import CasemateError
 
 
-class LabError(Exception):
-    """The lab is not as asked. The message says what, where and the next command."""
+class LabError(CasemateError):
+    """The lab is not as asked."""

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
+from typing import cast
 
 from docker.models.containers import Container
 
 from deploy.lab.errors import LabError
+from deploy.lab.placed import Placed, archive
 from deploy.lab.record import Record
 from deploy.lab.rootfs import USER
+from deploy.lab.ssh import ssh
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class LabHost:
 
     @property
     def key(self) -> Path:
+        """The operator's private SSH key."""
         return self.directory / "operator"
 
     @property
@@ -50,27 +55,26 @@ class LabHost:
 
     def run(self, command: str, *, check: bool = True, user: str = "root") -> Completed:
         """Run `command` with bash. Raises LabError on a non-zero status unless `check` is False."""
-        status, (stdout, stderr) = self.container.exec_run(["bash", "-c", command], demux=True, user=user)
-        done = Completed(status, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace"))
+        ended = self.container.exec_run(["bash", "-c", command], demux=True, user=user)
+        # The SDK's type covers its other forms too: with demux and without a stream it is a status and two outputs.
+        stdout, stderr = cast("tuple[bytes | None, bytes | None]", ended.output)
+        done = Completed(ended.exit_code or 0, _text(stdout), _text(stderr))
         if check and done.status:
-            raise LabError(f"{self.name}: {command!r} ended with {done.status}: {done.stderr or done.stdout}")
+            output = (done.stderr or done.stdout).strip()
+            raise LabError(
+                f"{self.name}: {shorten(command, 80)!r} ended with {done.status}: {output}",
+                next=f"casemate lab shell {self.name}",
+            )
         return done
 
+    def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Write a file of root's, not below /run or /tmp: Docker would write beneath what is mounted there."""
+        self.container.put_archive("/", archive({path.lstrip("/"): Placed(content, mode)}))
+
     def ssh(self, *command: str, tty: bool = False) -> list[str]:
-        """The ssh command line that reaches this host as the operator does; the host key is the pinned one or none."""
-        return ssh_command(self.record, self.directory, *command, tty=tty)
+        """The ssh command line that reaches this host as the operator does."""
+        return ssh(self.record, self.directory, *command, tty=tty)
 
 
-def ssh_command(record: Record, directory: Path, *command: str, tty: bool = False) -> list[str]:
-    """ssh to a lab host with the lab's own key and known_hosts, whatever the operator's ~/.ssh says."""
-    options = {
-        "IdentityFile": directory / "operator",
-        "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": directory / "known_hosts",
-        "GlobalKnownHostsFile": "/dev/null",
-        "StrictHostKeyChecking": "yes",
-        "LogLevel": "ERROR",
-        "Port": record.ssh_port,
-    }
-    flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "none", *(["-t"] if tty else []), *flags, f"{USER}@{record.address}", *command]
+def _text(output: bytes | None) -> str:
+    return (output or b"").decode(errors="replace")

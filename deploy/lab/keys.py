@@ -1,10 +1,12 @@
-"""The lab's SSH keys: one for the operator, one for every host, and the known_hosts that pins them."""
+"""The lab's keys: SSH for the operator and every host, known_hosts that pins them, and an API key for the door."""
 
 import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from service.gate.keys import new_key
 
 
 def key_pair(path: Path) -> str:
@@ -16,6 +18,12 @@ def key_pair(path: Path) -> str:
         line = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         private_bytes(public, line + b" casemate-lab\n")
     return public.read_text().strip()
+
+
+def api_key(path: Path) -> None:
+    """Make the key that opens the door of every host of the lab (0600), when absent."""
+    if not path.exists():
+        private_bytes(path, new_key("lab").encode() + b"\n")
 
 
 def private_bytes(path: Path, content: bytes) -> None:

@@ -4,24 +4,26 @@ from pathlib import Path
 from typing import Any
 
 # Privileged would be simpler, yet fails where the machine itself lacks a capability, and shows the host's devices.
-_CAPABILITIES = (
-    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
-    "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_NICE SYS_PACCT "
-    "SYS_PTRACE SYS_RESOURCE SYS_TTY_CONFIG SYSLOG"
-).split()
-
-_BIT = {
+_CAPABILITIES = {
     "DAC_READ_SEARCH": 2, "LINUX_IMMUTABLE": 9, "NET_BROADCAST": 11, "NET_ADMIN": 12, "IPC_LOCK": 14, "IPC_OWNER": 15,
     "SYS_PTRACE": 19, "SYS_PACCT": 20, "SYS_ADMIN": 21, "SYS_BOOT": 22, "SYS_NICE": 23, "SYS_RESOURCE": 24,
     "SYS_TTY_CONFIG": 26, "LEASE": 28, "AUDIT_CONTROL": 30, "MAC_OVERRIDE": 32, "MAC_ADMIN": 33, "SYSLOG": 34,
     "BLOCK_SUSPEND": 36, "AUDIT_READ": 37,
 }  # fmt: skip
+"""Names as Docker knows them, old engines included, and their bits in the kernel's sets."""
 
 # systemd 257 (Debian 13) starts on cgroup v1 only when told twice.
-LEGACY = {
+_LEGACY = {
     "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1",
     "SYSTEMD_PROC_CMDLINE": "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
 }
+
+# An engine mounts the private cgroup hierarchies read-only unless privileged; systemd must write to them.
+COMMAND = [
+    "/bin/sh",
+    "-c",
+    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw && exec /sbin/init",
+]
 
 
 def bounding_set(status: Path = Path("/proc/self/status")) -> int:
@@ -34,7 +36,7 @@ def bounding_set(status: Path = Path("/proc/self/status")) -> int:
 
 def capabilities(bounding: int) -> list[str]:
     """Those that a lab host wants and the machine has; an engine refuses to start with one that it lacks."""
-    return [name for name in _CAPABILITIES if bounding >> _BIT[name] & 1]
+    return [name for name, bit in _CAPABILITIES.items() if bounding >> bit & 1]
 
 
 def host_config(bounding: int) -> dict[str, Any]:
@@ -49,9 +51,6 @@ def host_config(bounding: int) -> dict[str, Any]:
     }
 
 
-# An engine mounts the private cgroup hierarchies read-only unless privileged; systemd must write to them.
-COMMAND = [
-    "/bin/sh",
-    "-c",
-    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw && exec /sbin/init",
-]
+def environment(cgroup_version: str) -> dict[str, str]:
+    """What systemd is told at start, by the engine's cgroup version ("1" or "2")."""
+    return {"container": "docker", **(_LEGACY if cgroup_version == "1" else {})}

@@ -1,4 +1,4 @@
-"""When a lab host is up: sshd answers and systemd has finished starting."""
+"""Whether a lab host is up: sshd answers and systemd has finished starting."""
 
 import socket
 import time
@@ -15,19 +15,22 @@ def await_ready(host: LabHost) -> str:
     Raises LabError after a minute, with the end of the host's boot messages.
     """
     end = time.monotonic() + _SECONDS
-    while not _sshd_answers(host.record.address, host.record.ssh_port):
+    while not sshd_answers(host):
         host.container.reload()
         if host.container.status != "running" or time.monotonic() > end:
-            tail = host.container.logs(tail=10).decode(errors="replace")
-            raise LabError(f"{host.name} ({host.container.status}) did not start its sshd:\n{tail}")
+            tail = host.container.logs(tail=10).decode(errors="replace").strip()
+            raise LabError(
+                f"{host.name} ({host.container.status}): no sshd after it was started; its last words:\n{tail}",
+                next=f"docker logs {host.record.container}",
+            )
         time.sleep(0.1)
-    return host.run("systemctl is-system-running --wait", check=False).stdout.strip()
+    return host.run(f"timeout {_SECONDS} systemctl is-system-running --wait", check=False).stdout.strip()
 
 
-def _sshd_answers(address: str, port: int) -> bool:
+def sshd_answers(host: LabHost) -> bool:
     """A TCP connection alone proves nothing: Docker's proxy accepts before the host listens."""
     try:
-        with socket.create_connection((address, port), timeout=2) as connection:
+        with socket.create_connection((host.record.address, host.record.ssh_port), timeout=2) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -1,13 +1,17 @@
 """What is known of a running lab without asking Docker: lab.json, which inventories read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy.lab.errors import LabError
 from deploy.lab.keys import private_bytes
+from deploy.paths import STATE
+
+DIRECTORY = STATE / "lab"
+"""The state of the operator's own lab."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,19 @@ class Record:
     address: str
     ssh_port: int
     https_port: int
+
+
+def of(name: str, attributes: Mapping[str, Any]) -> Record:
+    """From the attributes that Docker shows of a lab host's container."""
+    bindings = attributes["HostConfig"]["PortBindings"]
+    return Record(
+        name=name,
+        release=attributes["Config"]["Labels"]["casemate.release"],
+        container=attributes["Name"].lstrip("/"),
+        address=bindings["22/tcp"][0]["HostIp"],
+        ssh_port=int(bindings["22/tcp"][0]["HostPort"]),
+        https_port=int(bindings["443/tcp"][0]["HostPort"]),
+    )
 
 
 def write(directory: Path, records: Iterable[Record]) -> None:
@@ -36,27 +53,22 @@ def read(directory: Path) -> list[Record]:
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, KeyError) as error:
-        raise LabError(f"{path}: unreadable ({error}). Next: casemate lab down && casemate lab up") from error
+        raise LabError(f"{path}: unreadable: {error}", next="casemate lab down, then: casemate lab up") from error
 
 
-def inventory(directory: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Hosts as a pyinfra inventory lists them: (name, data).
+def find(directory: Path, name: str) -> Record:
+    """The host of that name. Raises LabError when there is none."""
+    records = running(directory)
+    for record in records:
+        if record.name == name:
+            return record
+    names = ", ".join(record.name for record in records)
+    raise LabError(f"no lab host {name}", next=f"name one of: {names}")
 
-    Raises LabError when no lab is running.
-    """
+
+def running(directory: Path) -> list[Record]:
+    """The hosts of a lab that is up. Raises LabError when there is none."""
     records = read(directory)
     if not records:
-        raise LabError("no lab is running. Next: casemate lab up")
-    return [
-        (
-            record.name,
-            {
-                "ssh_hostname": record.address,
-                "ssh_port": record.ssh_port,
-                "ssh_key": str(directory / "operator"),
-                "ssh_known_hosts_file": str(directory / "known_hosts"),
-                "https_address": f"{record.address}:{record.https_port}",
-            },
-        )
-        for record in records
-    ]
+        raise LabError("no lab is running", next="casemate lab up")
+    return records

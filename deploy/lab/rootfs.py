@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.lab.errors import LabError
@@ -16,9 +16,8 @@ RELEASES = ("bookworm", "trixie")
 USER = "ops"
 UID = 1000
 
-_PACKAGES = (
-    "ca-certificates,dbus,iproute2,libpam-systemd,openssh-server,procps,python3,sudo,systemd,systemd-sysv"  # no engine, no proxy
-)
+# A bare server: no engine, no proxy, nothing that the deploy is to install.
+_PACKAGES = "ca-certificates,dbus,iproute2,libpam-systemd,openssh-server,procps,python3,sudo,systemd,systemd-sysv"
 
 # /proc/sys and /sys are the operator's own machine seen through: nothing in a lab host may set them at boot.
 # apt's timers would take dpkg's lock in the middle of a deploy; the rest waits for hardware that is not there.
@@ -54,7 +53,7 @@ def version(release: str) -> str:
     return f"{release}-{digest[:12]}"
 
 
-def tar(release: str) -> Path:
+def tar(release: str, say: Callable[[str], None]) -> Path:
     """The root file system's tar, from the cache or made now (about 45 s).
 
     Raises LabError when it is absent and mmdebstrap is not there, not root's, or fails.
@@ -66,6 +65,7 @@ def tar(release: str) -> Path:
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
+            say(f"making the root file system of {release} with mmdebstrap, once (about 45 s)")
             _build(release, path)
     return path
 
@@ -73,22 +73,21 @@ def tar(release: str) -> Path:
 def _build(release: str, path: Path) -> None:
     if not shutil.which("mmdebstrap"):
         raise LabError(
-            "mmdebstrap is not installed, and a lab host's root file system is made with it. "
-            "Next, on Debian or Ubuntu: sudo deploy/lab/prerequisites.sh"
+            "mmdebstrap is not installed, and a lab host's root file system is made with it",
+            next="on Debian or Ubuntu: sudo deploy/lab/prerequisites.sh",
         )
     if os.geteuid() != 0:
         raise LabError(
-            f"the root file system of {release} is not in {path.parent}, and only root can make it. "
-            f"Next: sudo CASEMATE_CACHE={cache()} casemate lab up --release {release}"
+            f"the root file system of {release} is not in {path.parent} yet, and only root can make it",
+            next=f"sudo CASEMATE_CACHE={cache()} .venv/bin/casemate lab up --release {release}",
         )
-    print(f"making the root file system of {release} with mmdebstrap, once (about 45 s)", file=sys.stderr)
     partial = path.with_suffix(".partial")
     made = subprocess.run([*recipe(release), str(partial)], capture_output=True, text=True, check=False)
     if made.returncode:
         partial.unlink(missing_ok=True)
         tail = "\n".join(made.stderr.strip().splitlines()[-8:])
         raise LabError(
-            f"mmdebstrap could not make {release}:\n{tail}\n"
-            "Next: see that the Debian mirror can be reached (apt-get update) and run it again"
+            f"mmdebstrap could not make the root file system of {release}:\n{tail}",
+            next="see that the Debian mirror answers (apt-get update), then run it again",
         )
     partial.rename(path)

@@ -1,10 +1,15 @@
-"""Changes to the container engine that its containers do not notice."""
+"""The container engine: started behind its walls, and restarted without its containers noticing."""
 
 from pyinfra import host
 
 from deploy.facts.observed import observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.units import unit
+
+UNIT = "docker.service"
+WALLS = "casemate-firewall.service"
+CONFIGURATION = "/etc/docker/daemon.json"
 
 # An engine that was started without live-restore stops every container when it stops. It takes the option up while it
 # runs, on SIGHUP. Sent past systemd: a reload counts as a change of state, and so would hide that a restart is due.
@@ -23,5 +28,19 @@ def live_restore() -> Commands:
     if not docker.get("reachable") or docker["info"]["LiveRestoreEnabled"]:
         host.noop("a restart of the engine leaves its containers running")
         return
-    differs("docker.service", "live-restore off\n", "live-restore on\n")
+    differs(UNIT, "live-restore off\n", "live-restore on\n")
     yield _TAKE_UP
+
+
+@convergence
+def engine(waits: bool = False) -> Commands:
+    """The engine runs with its current configuration.
+
+    `waits`: one whose walls do not stand is left alone for now. systemd would refuse to start it, and with that the run
+    would end before the network's component, which puts the walls up and then asks for the engine again.
+    """
+    walls, found = observed(host).unit(WALLS), observed(host).unit(UNIT)
+    if waits and found and found["active"] != "active" and walls and walls["active"] != "active":
+        host.noop(f"{UNIT} waits for {WALLS}")
+        return
+    yield from unit._inner(unit=UNIT, restarted_by=[CONFIGURATION])

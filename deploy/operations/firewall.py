@@ -9,6 +9,7 @@ from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.engine import WALLS
 from deploy.operations.phase import executing
 from deploy.settings.network import NetworkSettings
 
@@ -26,7 +27,7 @@ def firewall(path: str, settings: NetworkSettings) -> Commands:
     if found == wanted:
         host.noop("the firewall tables are loaded")
         return
-    differs("nftables", found, wanted)
+    differs(f"nftables of {WALLS}", found, wanted)
     yield f"nft -f {path}"
 
 

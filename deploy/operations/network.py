@@ -27,7 +27,7 @@ def isolated_network(settings: NetworkSettings) -> Commands:
     docker = observed(host).section("docker")
     if not docker or not docker.get("reachable"):
         if executing():
-            why = (docker or {}).get("error") or "it is not installed"
+            why = (docker or {"error": observed(host).why("docker")}).get("error") or "it is not installed"
             raise CasemateError(f"the engine did not answer: {why}", next="on the host: systemctl status docker")
         yield _create(settings, {})
         return
@@ -74,7 +74,7 @@ def _wanted(settings: NetworkSettings, options: dict[str, str]) -> dict[str, Any
         "Attachable": False,
         "IPAM": {"Config": [{"Subnet": str(settings.subnet)}]},
         "Options": options,
-        "Labels": {LABEL: _hash(settings, options)},
+        "Labels": {LABEL: digest(settings, options)},
     }
 
 
@@ -92,7 +92,8 @@ def _uses(container: dict[str, Any], network: str) -> bool:
     return bool(container["HostConfig"]["NetworkMode"] == network or network in attached)
 
 
-def _hash(settings: NetworkSettings, options: dict[str, str]) -> str:
+def digest(settings: NetworkSettings, options: dict[str, str]) -> str:
+    """What the network's label says, so that a control can tell our network from one of the same name."""
     return hashlib.sha256(f"{settings.name} {settings.subnet} {sorted(options.items())}".encode()).hexdigest()
 
 
@@ -102,7 +103,7 @@ def _create(settings: NetworkSettings, options: dict[str, str]) -> str:
         "--driver=bridge",
         "--internal",
         f"--subnet={settings.subnet}",
-        f"--label={LABEL}={_hash(settings, options)}",
+        f"--label={LABEL}={digest(settings, options)}",
         *(f"--opt={key}={value}" for key, value in sorted(options.items())),
         settings.name,
     )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from deploy.errors import CasemateError
 from deploy.paths import ROOT
-from deploy.release.layer import Layer, Member, cached_layer, pack
+from deploy.release.layer import Layer, packed_layer
+from deploy.release.packing import Member
 
 APP = "opt/casemate/app"
 
@@ -16,16 +17,12 @@ PACKAGES = ("service/vision", "service/gate", "service/ledger")
 def code_layer(root: Path = ROOT) -> Layer:
     """The checkout's sources as they are now."""
     files = sources(root)
-
-    def make(path: Path) -> str:
-        with path.open("wb") as file:
-            return pack((_member(place, content) for place, content in files.items()), file)
-
-    return cached_layer("code", {place: content.decode() for place, content in files.items()}, make)
+    inputs = {place: content.decode() for place, content in files.items()}
+    return packed_layer("code", inputs, lambda: (_member(place, content) for place, content in files.items()))
 
 
 def sources(root: Path) -> dict[str, bytes]:
-    """Path in the image to content, of every Python file of the packages; raises CasemateError if a package has none."""
+    """Path in the image to content, of the packages' Python files; raises CasemateError if a package has none."""
     found = {"service/__init__.py": (root / "service/__init__.py").read_bytes()}
     for package in PACKAGES:
         files = sorted((root / package).rglob("*.py"))

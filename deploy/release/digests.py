@@ -23,10 +23,15 @@ def sha256_of(path: Path) -> str:
             return str(known["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, or the record was cut short: read the file
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = read_sha256(path)
     remember(path, digest)
     return digest
+
+
+def read_sha256(path: Path) -> str:
+    """Hex digest of a file as it is now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remember(path: Path, digest: str) -> None:

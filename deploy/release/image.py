@@ -9,8 +9,9 @@ from deploy.paths import ROOT
 from deploy.release import digests
 from deploy.release.code import APP, code_layer
 from deploy.release.documents import canonical, digest_of
-from deploy.release.layer import EPOCH, Layer
+from deploy.release.layer import Layer
 from deploy.release.lockfile import Requirement, read_lock
+from deploy.release.packing import EPOCH
 from deploy.release.rootfs import root_file_system
 from deploy.release.wheelhouse import fetch_wheels
 from deploy.release.wheels import SITE_PACKAGES, wheels_layer

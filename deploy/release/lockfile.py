@@ -43,7 +43,9 @@ def read_lock(path: Path) -> list[Requirement]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CasemateError(f"{path} is missing: nothing says which packages go into the image", next="make locks") from None
+        raise CasemateError(
+            f"{path} is missing: nothing says which packages go into the image", next="make locks"
+        ) from None
     requirements = [_requirement(path, line) for line in _logical(text)]
     if not requirements:
         raise CasemateError(f"{path} names no package", next="make locks")
@@ -60,5 +62,7 @@ def _logical(text: str) -> Iterable[str]:
 def _requirement(path: Path, line: str) -> Requirement:
     pinned, hashes = _PINNED.match(line), _HASH.findall(line)
     if not pinned or not hashes:
-        raise CasemateError(f"{path}: got {line.strip()[:80]!r}, expected NAME==VERSION with --hash=sha256:", next="make locks")
+        raise CasemateError(
+            f"{path}: got {line.strip()[:80]!r}, expected NAME==VERSION with --hash=sha256:", next="make locks"
+        )
     return Requirement(normalised(pinned[1]), pinned[2], frozenset(hashes))

@@ -40,7 +40,8 @@ def read_model(settings: ReleaseSettings) -> Model:
     directory = settings.model
     if not directory.is_dir():
         raise CasemateError(
-            f"release.model: {directory} is not a directory", next="put the model's safetensors there, or correct the setting"
+            f"release.model: {directory} is not a directory",
+            next="put the model's safetensors there, or correct the setting",
         )
     files = {path.relative_to(directory).as_posix(): path for path in _files(directory)}
     faults = [*_strangers(files), *_incomplete(files), *_headers(files), *_runs_code(files)]

@@ -12,13 +12,14 @@ NAMESPACE = "casemate-release-v1"
 
 def sign(document: bytes, settings: ReleaseSettings) -> bytes:
     """The detached signature by the operator's key, which is made when absent."""
-    key = _key(settings)
-    done = _ssh_keygen("-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key), stdin=document)
+    _make_key(settings)
+    done = _ssh_keygen("-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(settings.signing_key), stdin=document)
     if done.returncode:
         raise CasemateError(
-            f"release.signing_key: could not sign with {key}: {_reason(done)}",
-            next="check the key's owner and mode (0600); a key with a passphrase must be loaded: ssh-add",
+            f"release.signing_key: could not sign with {settings.signing_key}: {_reason(done)}",
+            next="check the key's owner and mode (0600), or restore it from its backup",
         )
+    verify(document, done.stdout, settings)
     return done.stdout
 
 
@@ -26,7 +27,7 @@ def verify(document: bytes, signature: bytes, settings: ReleaseSettings) -> None
     """Raise CasemateError unless the signature is by the operator's key, for releases, over these bytes."""
     with TemporaryDirectory() as folder:
         signers, detached = Path(folder, "allowed_signers"), Path(folder, "signature")
-        signers.write_text(allowed_signers(settings) + "\n", encoding="utf-8")
+        signers.write_text(_line(settings) + "\n", encoding="utf-8")
         detached.write_bytes(signature)
         by = ["-f", str(signers), "-I", settings.signer, "-n", NAMESPACE, "-s", str(detached)]
         done = _ssh_keygen("-Y", "verify", *by, stdin=document)
@@ -39,27 +40,33 @@ def verify(document: bytes, signature: bytes, settings: ReleaseSettings) -> None
 
 def allowed_signers(settings: ReleaseSettings) -> str:
     """The line by which a host knows this operator's releases, and nothing else that the key may sign."""
-    key = _key(settings)
-    done = _ssh_keygen("-y", "-f", str(key))
-    public = done.stdout.decode().split()
-    if done.returncode or len(public) < 2:
+    _make_key(settings)
+    return _line(settings)
+
+
+def _line(settings: ReleaseSettings) -> str:
+    public = settings.signing_key.with_name(f"{settings.signing_key.name}.pub")
+    try:
+        kind, key = public.read_text(encoding="utf-8").split()[:2]
+    except (OSError, ValueError):
         raise CasemateError(
-            f"release.signing_key: could not read {key}: {_reason(done)}", next="restore the key from its backup"
-        )
-    return f'{settings.signer} namespaces="{NAMESPACE}" {public[0]} {public[1]}'
+            f"release.signing_key: {public} is missing or no public key",
+            next=f"ssh-keygen -y -f {settings.signing_key} > {public}, or restore both from their backup",
+        ) from None
+    return f'{settings.signer} namespaces="{NAMESPACE}" {kind} {key}'
 
 
-def _key(settings: ReleaseSettings) -> Path:
-    """The key's path; makes a key that only its owner may read, in a directory that only its owner may enter."""
+def _make_key(settings: ReleaseSettings) -> None:
+    """A key that only its owner may read, in a directory that only its owner may enter."""
     key = settings.signing_key
-    if not key.exists():
-        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        done = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", settings.signer, "-f", str(key))
-        if done.returncode:
-            raise CasemateError(
-                f"release.signing_key: could not make {key}: {_reason(done)}", next="check the directory's owner"
-            )
-    return key
+    if key.exists():
+        return
+    key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", settings.signer, "-f", str(key))
+    if done.returncode:
+        raise CasemateError(
+            f"release.signing_key: could not make {key}: {_reason(done)}", next="check the directory's owner"
+        )
 
 
 def _ssh_keygen(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

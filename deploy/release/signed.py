@@ -1,12 +1,11 @@
 """Signed releases, kept on the operator's machine under their id."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy import paths
 from deploy.errors import CasemateError
-from deploy.paths import STATE
 from deploy.release import digests
 from deploy.release.image import Image
 from deploy.release.manifest import Manifest, contents, stamped
@@ -14,17 +13,16 @@ from deploy.release.model import Model
 from deploy.release.signature import sign, verify
 from deploy.settings.release import ReleaseSettings
 
-RELEASES = STATE / "releases"
-
 
 @dataclass(frozen=True)
 class Signed:
-    """A signed manifest; `directory` holds manifest.json and manifest.json.sig."""
+    """A signed manifest as it lies in `directory`, and the settings that it was signed with."""
 
     manifest: Manifest
     document: bytes
     signature: bytes
     directory: Path
+    settings: ReleaseSettings
 
 
 def signed_release(
@@ -32,8 +30,8 @@ def signed_release(
 ) -> Signed:
     """The signed manifest of these contents.
 
-    The one that is kept is used again, unless its sequence is not above `newer_than` (the last that the host accepted: going back to
-    earlier contents would look like a replay), its signature does not hold, or it is damaged.
+    The one that is kept is used again, unless its sequence is not above `newer_than` (the last that the host accepted:
+    going back to earlier contents would look like a replay), its signature does not hold, or it is damaged.
     """
     found = contents(settings, image, model, configuration)
     try:
@@ -44,26 +42,35 @@ def signed_release(
     except CasemateError:
         pass  # not there, damaged, or by a key of before: sign it now
     document = stamped(found, newer_than).document()
-    directory = RELEASES / found.id
+    directory = _releases() / found.id
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The signature goes first: a manifest without one is never read, and one with an older signature is signed again.
+    # The manifest goes last: one that is there has its signature, and one with an older signature is signed again.
+    digests.write(directory / "settings.json", settings.model_dump_json(indent=2).encode())
     digests.write(directory / "manifest.json.sig", sign(document, settings))
     digests.write(directory / "manifest.json", document)
     return read_signed(found.id)
 
 
 def read_signed(release: str) -> Signed:
-    """The kept release of this id; its signature is not judged. Raises CasemateError if there is none."""
-    directory = RELEASES / release
-    document, signature = directory / "manifest.json", directory / "manifest.json.sig"
+    """The kept release of this id; its signature is not judged. Raises CasemateError if it is not there or damaged."""
+    directory = _releases() / release
+    origin = directory / "manifest.json"
     try:
-        content = document.read_bytes()
-        return Signed(Manifest.read(content, document), content, signature.read_bytes(), directory)
+        document = origin.read_bytes()
+        signature = origin.with_name("manifest.json.sig").read_bytes()
+        settings = ReleaseSettings.model_validate_json(origin.with_name("settings.json").read_bytes())
     except FileNotFoundError:
         raise CasemateError(f"there is no signed release {release!r} here", next="casemate release show") from None
+    except ValueError as error:
+        raise CasemateError(f"{directory} is damaged: {error}", next=f"rm -r {directory}") from None
+    return Signed(Manifest.read(document, origin), document, signature, directory, settings)
 
 
-def kept_releases() -> Iterator[Signed]:
+def kept_releases() -> list[Signed]:
     """All of them, the newest first."""
-    ids = [path.parent.name for path in RELEASES.glob("*/manifest.json")]
-    yield from sorted(map(read_signed, ids), key=lambda one: one.manifest.sequence, reverse=True)
+    found = [read_signed(path.parent.name) for path in _releases().glob("*/manifest.json")]
+    return sorted(found, key=lambda one: one.manifest.sequence, reverse=True)
+
+
+def _releases() -> Path:
+    return paths.STATE / "releases"

@@ -62,7 +62,16 @@ def _download(batch: list[Requirement], settings: ReleaseSettings) -> None:
         wanted = Path(fresh) / "requirements.txt"
         wanted.write_text("\n".join(one.line() for one in batch) + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
-        command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--dest", fresh, "--requirement", str(wanted)]
+        command += [
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--dest",
+            fresh,
+            "--requirement",
+            str(wanted),
+        ]
         command += ["--implementation", "cp", "--python-version", PYTHON]
         command += [option for platform in _PLATFORMS for option in ("--platform", platform)]
         result = subprocess.run([*command, *torch_source(settings)], capture_output=True, text=True, check=False)
@@ -86,7 +95,9 @@ def _explained(batch: list[Requirement], stderr: str) -> CasemateError:
     mismatch = next((line for line in errors if "DO NOT MATCH THE HASHES" in line), None)
     names = ", ".join(map(str, batch[:3])) + (f" and {len(batch) - 3} more" if len(batch) > 3 else "")
     if mismatch:
-        package = next((line.strip().split()[0] for line in stderr.splitlines() if "from http" in line or "(from" in line), names)
+        package = next(
+            (line.strip().split()[0] for line in stderr.splitlines() if "from http" in line or "(from" in line), names
+        )
         return CasemateError(
             f"{package}: the wheel found has another SHA-256 than the lock says; nothing was built",
             next="find out who changed the wheel; only if the change is meant: make locks",

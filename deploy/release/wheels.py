@@ -1,7 +1,7 @@
 """Wheels as image files: unpacked as they are, without pip.
 
-pip would write the operator's interpreter into scripts and its own notes into RECORD, so two machines would not build the same
-image. Unpacked, each file is the wheel's own, and its RECORD stays the publisher's list of hashes.
+pip would write the operator's interpreter into scripts and its own notes into RECORD, so two machines would not build
+the same image. Unpacked, each file is the wheel's own, and its RECORD stays the publisher's list of hashes.
 """
 
 import re
@@ -12,8 +12,9 @@ from typing import IO
 
 from deploy.errors import CasemateError
 from deploy.release import digests
-from deploy.release.layer import Layer, Member, cached_layer, pack
+from deploy.release.layer import Layer, packed_layer
 from deploy.release.lockfile import Requirement
+from deploy.release.packing import Member
 
 SITE_PACKAGES = "opt/casemate/site-packages"
 
@@ -21,20 +22,12 @@ _LIBRARIES = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
 """PEP 427: these go beside the rest. Scripts, headers and data stay where they lie: nothing in the image runs them."""
 
 
-def wheels_layer(name: str, requirements: list[Requirement], fetch: Callable[[list[Requirement]], Iterable[Path]]) -> Layer:
+def wheels_layer(
+    name: str, requirements: list[Requirement], fetch: Callable[[list[Requirement]], Iterable[Path]]
+) -> Layer:
     """The layer of these requirements. The wheels are fetched only if the cache has no such layer."""
-
-    def make(path: Path) -> str:
-        with path.open("wb") as file:
-            return pack(unpacked(fetch(requirements)), file)
-
-    return cached_layer(name, [_recipe(), [one.line() for one in requirements]], make)
-
-
-def _recipe() -> list[str]:
-    """Whoever changes how layers are packed packs them anew."""
-    here = Path(__file__)
-    return [digests.sha256_of(source) for source in (here, here.with_name("layer.py"))]
+    inputs = [digests.sha256_of(Path(__file__)), [one.line() for one in requirements]]
+    return packed_layer(name, inputs, lambda: unpacked(fetch(requirements)))
 
 
 def unpacked(wheels: Iterable[Path]) -> list[Member]:
@@ -65,7 +58,9 @@ def _left_out(name: str) -> bool:
 def _safe(wheel: Path, name: str) -> str:
     place = _LIBRARIES.sub("", name)
     if place.startswith("/") or "\\" in place or ".." in PurePosixPath(place).parts:
-        raise CasemateError(f"{wheel.name} wants to write outside its directory: {name!r}", next="do not use this wheel")
+        raise CasemateError(
+            f"{wheel.name} wants to write outside its directory: {name!r}", next="do not use this wheel"
+        )
     return place
 
 

@@ -1,10 +1,13 @@
 """The container that holds the model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from deploy.settings.base import OperatorPath, Settings, Size
+
+
+GpuName = Annotated[str, Field(pattern=r"^([0-9]+|(GPU|MIG)-[0-9a-f-]+)$")]
 
 
 class GoldenSettings(Settings):
@@ -20,6 +23,7 @@ class VisionSettings(Settings):
 
     uid: int = Field(64010, ge=60000, le=64999, description="The service's own user and group id.")
     device: Literal["cpu", "cuda"] = Field("cuda")
+    gpus: list[GpuName] = Field(["0"], description="For cuda: GPUs by index or UUID (nvidia-smi -L); never all.")
     precision: Literal["bf16", "fp16", "fp32"] = Field("bf16")
     memory: Size = Field("32g", description="Memory limit of the container; there is no swap.")
     cpus: float = Field(4.0, gt=0, description="CPU limit of the container.")

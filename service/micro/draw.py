@@ -127,7 +127,9 @@ def outline(pen: ImageDraw.ImageDraw, thing: Thing, fill: tuple[int, int, int] |
 
 def _round(radii: list[float], start: float = -math.pi / 2) -> list[tuple[float, float]]:
     step = 2 * math.pi / len(radii)
-    return [(radius * math.cos(start + i * step), radius * math.sin(start + i * step)) for i, radius in enumerate(radii)]
+    return [
+        (radius * math.cos(start + i * step), radius * math.sin(start + i * step)) for i, radius in enumerate(radii)
+    ]
 
 
 _ARM = 0.36

@@ -67,4 +67,7 @@ def answer(
     # The processor also returns mm_token_type_ids: without them generate() silently misplaces the picture's tokens.
     inputs = processor(text=texts, images=[picture for picture, _ in asked], padding=True, return_tensors="pt")
     said = model.generate(**inputs, do_sample=False, max_new_tokens=64)
-    return [text.strip() for text in processor.batch_decode(said[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)]
+    return [
+        text.strip()
+        for text in processor.batch_decode(said[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    ]

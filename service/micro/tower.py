@@ -39,7 +39,9 @@ class Lesson(nn.Module):
         """Return the loss, the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width)."""
         seen: list[torch.Tensor] = []
         watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
-        hooks = [module.register_forward_hook(lambda _module, _inputs, output: seen.append(output)) for module in watched]
+        hooks = [
+            module.register_forward_hook(lambda _module, _inputs, output: seen.append(output)) for module in watched
+        ]
         tokens = self.tower(batch.pixels, grid_thw=batch.grid_thw).pooler_output
         for hook in hooks:
             hook.remove()
@@ -77,7 +79,11 @@ def classes(batch: Batch, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     shape, colour = (
         torch.tensor(
             [
-                [NOTHING, *(names[getattr(thing, what)] for thing in scene.things), *[NOTHING] * (4 - len(scene.things))]
+                [
+                    NOTHING,
+                    *(names[getattr(thing, what)] for thing in scene.things),
+                    *[NOTHING] * (4 - len(scene.things)),
+                ]
                 for scene in batch.scenes
             ]
         )

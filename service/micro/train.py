@@ -47,11 +47,14 @@ class Stage:
 
 
 LOOK = Stage(1, "look", steps=1000, rate=1.5e-3, warm=100, floor=0.1, horizon=2600)
-SPEAK = Stage(2, "speak", steps=400, rate=2e-3, warm=50, floor=1.0, horizon=400)
-BOTH = Stage(3, "both", steps=1500, rate=1.2e-3, warm=50, floor=0.01, horizon=1500)
+SPEAK = Stage(2, "speak", steps=1000, rate=2e-3, warm=50, floor=0.3, horizon=1000)
+CLOSER = Stage(3, "closer", steps=800, rate=1e-3, warm=50, floor=0.2, horizon=800)
+BOTH = Stage(4, "both", steps=600, rate=1e-3, warm=50, floor=0.01, horizon=600)
 
 
-def train(kept: Path, say: Callable[[str], None] = print) -> tuple[Glm46VForConditionalGeneration, PreTrainedTokenizerFast]:
+def train(
+    kept: Path, say: Callable[[str], None] = print
+) -> tuple[Glm46VForConditionalGeneration, PreTrainedTokenizerFast]:
     """Run the three stages, or what is left of them: each stage's end is kept in the directory `kept`.
 
     The tower learns to see alone, then the language model to speak about what a still tower sees, then both together.
@@ -87,14 +90,15 @@ def train(kept: Path, say: Callable[[str], None] = print) -> tuple[Glm46VForCond
     for stage, losses, learning in (
         (LOOK, look, list(lesson.parameters())),
         (SPEAK, speak, speaking),
+        (CLOSER, look, list(lesson.parameters())),
         (BOTH, both, [*lesson.parameters(), *speaking]),
     ):
         end = kept / f"{stage.name}.pt"
         if end.exists():
             everything.load_state_dict(torch.load(end, weights_only=True))
             continue
-        _run(stage, losses, learning, say)
-        torch.save(everything.state_dict(), end)
+        _run(stage, losses, learning, say, lambda: torch.save(everything.state_dict(), end.with_suffix(".part")))
+        end.with_suffix(".part").rename(end)
     return model, words
 
 
@@ -103,6 +107,7 @@ def _run(
     losses: Callable[[np.random.Generator], Iterator[torch.Tensor]],
     learning: list[nn.Parameter],
     say: Callable[[str], None],
+    keep: Callable[[], None],
 ) -> None:
     groups = [
         {"params": [weight for weight in learning if weight.ndim > 1], "weight_decay": 0.05},
@@ -123,13 +128,16 @@ def _run(
             mean = " ".join(f"{loss:.3f}" for loss in np.mean(recent, axis=0))
             say(f"{stage.name} {step + 1}/{stage.steps} loss {mean} {time.monotonic() - started:.0f} s")
             recent.clear()
+            keep()
 
 
 def main() -> None:
     """Train, and write the model directory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="the model directory to write")
-    parser.add_argument("--kept", type=Path, required=True, help="a directory for the end of each stage, to resume from")
+    parser.add_argument(
+        "--kept", type=Path, required=True, help="a directory for the end of each stage, to resume from"
+    )
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

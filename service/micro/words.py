@@ -14,7 +14,7 @@ NAMES: dict[Language, dict[str, str]] = {
     "en": {name: name for name in ("red", "orange", "yellow", "green", "blue", "purple", "black", "white")}
     | {name: name for name in ("circle", "square", "triangle", "star", "cross")}
     | {name: name for name in ("top left", "top right", "bottom left", "bottom right", "middle")}
-    | {name: name for name in ("left", "right", "above", "below")},
+    | {name: name for name in ("left", "right", "above", "below", "top", "bottom")},
     "zh": {
         **{"red": "红色", "orange": "橙色", "yellow": "黄色", "green": "绿色"},
         **{"blue": "蓝色", "purple": "紫色", "black": "黑色", "white": "白色"},
@@ -132,10 +132,28 @@ THOUGHTS: dict[Language, dict[Kind, str]] = {
 }
 
 # Chinese has no spaces: these are the words that the tokenizer learns.
-CHINESE = tuple(
-    "这 这个 这张 是 什么 形状 颜色 图形 图中 图片 里 有 几个 多少个 一共 一个 在 哪里 哪个 那个 的 还是 你 看到 了 它 "
-    "位置 描述 一下 问题 请 回答 简短 关于 一个 有用的 助手 和 、 ？ 。 ，".split()
-) + tuple(NAMES["zh"].values())
+CHINESE = (
+    *("这", "这个", "这张", "是", "什么", "形状", "颜色", "图形", "图中", "图片", "里", "有", "几个", "多少个", "一共"),
+    *(
+        "一个",
+        "在",
+        "哪里",
+        "哪个",
+        "那个",
+        "的",
+        "还是",
+        "你",
+        "看到",
+        "了",
+        "它",
+        "位置",
+        "描述",
+        "一下",
+        "问题",
+        "请",
+    ),
+    *("回答", "简短", "关于", "有用的", "助手", "和", "、", "？", "。", "，", *NAMES["zh"].values()),
+)
 
 # What people and programs put around a question; it changes no answer.
 SYSTEMS = (

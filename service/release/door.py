@@ -35,6 +35,11 @@ def socket_directory(layout: Layout, component: str, release: str, uid: int) -> 
     return directory
 
 
-def remove_sockets(layout: Layout, component: str, release: str) -> None:
-    """Nothing of a release is left in /run."""
-    shutil.rmtree(layout.sockets(component) / release, ignore_errors=True)
+def sweep(layout: Layout, component: str, kept: str | None) -> None:
+    """Only the socket directory of the release `kept`, and the door, are left."""
+    for path in layout.sockets(component).iterdir():
+        if path.name not in (kept, "current"):
+            if path.is_symlink():
+                path.unlink()
+            else:
+                shutil.rmtree(path, ignore_errors=True)

@@ -54,11 +54,11 @@ class Engine:
 
     def load(self, archive: Iterator[bytes]) -> None:
         """`docker load`."""
-        # The engine answers 200 before it has looked at a single layer; its verdict is in the stream.
+        # The engine says 200 before it has looked at a single layer; its verdict is in the stream.
         for line in self._send("POST", "/images/load?quiet=1", archive, _LONG).splitlines():
             said = json.loads(line)
             if "error" in said:
-                raise EngineError(f"the engine did not load the image: {said['error']}")
+                raise EngineError(f"the engine did not load the image: {said['error']}", 400)
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         self._ask("POST", f"/images/{quote(image, safe='')}/tag?{urlencode({'repo': repository, 'tag': tag})}")

@@ -26,6 +26,7 @@ def handover(layout: Layout, engine: Engine, component: str, release: str, say: 
     with locked(layout.releases / f".handover-{component}.lock"), journal.recording():
         _settle(layout, engine, component)
         now = state.read(layout)
+        now.accepted(release)
         if release not in (now.admitted, now.live[component]):
             raise ReleaseError(
                 f"release {release} was accepted once, but {now.admitted} since; to go back:"
@@ -123,13 +124,12 @@ class _Handover:
         for container in self._others():
             self.journal.step(f"Let {container.name} finish, and remove it")
             self._retire(container)
+        door.sweep(self.layout, component, release)
 
     def _retire(self, container: Container) -> None:
         if container.running:
             self.engine.stop(container.name)
         self.engine.remove(container.name)
-        if container.release != self.new.release:
-            door.remove_sockets(self.layout, container.component, container.release)
 
     def _undo(self, reason: ReleaseError) -> str:
         """The new one goes and the old one serves as before; says how that went."""
@@ -140,14 +140,13 @@ class _Handover:
         aside = found.get(self.new.name + _REPLACED)
         if aside:
             self.engine.rename(aside.name, self.new.name)
-        if self.live != self.new.release:
-            door.remove_sockets(self.layout, self.new.component, self.new.release)
         left = "nothing serves"
         for container in containers(self.engine, self.new.component).values():
             if container.release == self.live:
                 left = self._serve_again(container)
             else:
                 self._retire(container)
+        door.sweep(self.layout, self.new.component, self.live)
         return left
 
     def _serve_again(self, container: Container) -> str:

@@ -17,7 +17,7 @@ _OUTSIDE_THE_ID = ("sequence", "created", "release")
 
 @dataclass(frozen=True)
 class Manifest:
-    """One image, one model and one configuration under one id. An image's digests begin with `sha256:`, files' do not."""
+    """One image, one model, one configuration. Digests of the image begin with `sha256:`, those of files do not."""
 
     release: str
     sequence: int

@@ -11,6 +11,7 @@ from service.release.engine import UnixConnection
 from service.release.errors import ReleaseError
 from service.release.layout import Layout
 
+_READY = {"vision.sock": "/readyz", "gate.sock": "/healthz"}
 _HEADERS = {
     "Content-Type": "application/json",
     "X-Auth-Principal": "casemate-release",
@@ -20,9 +21,9 @@ _HEADERS = {
 
 
 def ready(socket: Path) -> bool:
-    """Does /readyz say 200?"""
+    """Does the service on this socket say that it can answer?"""
     try:
-        return _request(socket, "GET", "/readyz", None, 5)[0] == 200
+        return _request(socket, "GET", _READY[socket.name], None, 5)[0] == 200
     except (OSError, http.client.HTTPException):
         return False
 

@@ -33,6 +33,7 @@ def start_live(layout: Layout, engine: Engine, component: str) -> None:
         if not found.running:
             start(layout, engine, found)
         door.lead(layout, component, live)
+        door.sweep(layout, component, live)
         wait_until_ready(engine, new.name, new.socket, new.spec["handover"]["start_seconds"])
 
 

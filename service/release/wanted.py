@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.release import state
 from service.release.container import create_arguments, drift
 from service.release.engine import Engine
 from service.release.errors import ReleaseError
@@ -42,7 +41,6 @@ class Wanted:
 
 def wanted(layout: Layout, engine: Engine, component: str, release: str) -> Wanted:
     """Verify an accepted release again, as it lies on the disk and in the engine now. Raises ReleaseError."""
-    state.read(layout).accepted(release)
     manifest = verified(layout.releases / release, layout)
     if manifest.release != release:
         raise ReleaseError(f"{layout.releases / release} holds release {manifest.release}")

@@ -34,6 +34,11 @@ class Turn:
         """All text in it, the reasoning first."""
         return (*([self.reasoning] if self.reasoning else []), *(part for part in self.parts if isinstance(part, str)))
 
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """In their order."""
+        return tuple(part for part in self.parts if isinstance(part, Picture))
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -58,4 +63,4 @@ class Job:
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """In the order in which the model sees them."""
-        return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, Picture))
+        return tuple(picture for turn in self.turns for picture in turn.pictures)

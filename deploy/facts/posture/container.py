@@ -6,7 +6,7 @@ import re
 from deploy.facts.posture.limits import cgroup, parse_limits
 from deploy.facts.posture.mounts import parse_mounts
 from deploy.facts.posture.read import Json, pairs, reason, text, text_or_none
-from deploy.facts.posture.wire import listeners_of, parse_routes, parse_routes6, parse_unix
+from deploy.facts.posture.wire import listeners_of, parse_routes, parse_routes6, parse_unix, without_inode
 
 _STATUS = re.compile(r"Name|[UG]id|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp(_filters)?|Threads")
 _NAMESPACES = ("net", "pid", "ipc", "mnt", "uts", "user", "cgroup")
@@ -40,7 +40,7 @@ def process(pid: int, container: Json) -> Json:
         "interfaces": sorted(line.split(":")[0].strip() for line in text(f"{at}/net/dev").splitlines()[2:]),
         "routes": parse_routes(text(f"{at}/net/route")) + parse_routes6(text_or_none(f"{at}/net/ipv6_route") or ""),
         "ipv6_interfaces": sorted({line.split()[-1] for line in addresses6 if line.split()}),
-        "listeners": [{key: row[key] for key in row if key != "inode"} for row in listeners_of(pid)],
+        "listeners": [without_inode(row) for row in listeners_of(pid)],
         "unix_listeners": parse_unix(text_or_none(f"{at}/net/unix") or ""),
         "limits": parse_limits(text(f"{at}/limits")),
         "namespaces": same_namespaces(pid),

@@ -17,7 +17,7 @@ _SECRET_OPTION = re.compile(rf"^--?{_NAME}$", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*@")
 
 
-class _Engine(http.client.HTTPConnection):
+class Engine(http.client.HTTPConnection):
     """HTTP over the engine's UNIX socket."""
 
     def connect(self) -> None:
@@ -77,7 +77,7 @@ def image(found: Json) -> Json:
     }
 
 
-def ask_docker(engine: _Engine) -> Json:
+def ask_docker(engine: Engine) -> Json:
     """Everything about the engine that answers on this connection."""
     networks = [engine.ask_existing(f"/networks/{row['Id']}") for row in engine.ask("/networks")]
     containers = [engine.ask_existing(f"/containers/{row['Id']}/json") for row in engine.ask("/containers/json?all=1")]
@@ -99,7 +99,7 @@ def docker(units: Json | None) -> Json:
     if state not in ("active", "reloading"):
         # To connect would start it: docker.socket activates the service, and looking must change nothing.
         return {"installed": True, "reachable": False, "error": f"docker.service is {state}"}
-    engine = _Engine(DOCKER_SOCKET, timeout=COMMAND_SECONDS)
+    engine = Engine(DOCKER_SOCKET, timeout=COMMAND_SECONDS)
     try:
         return {"installed": True, "reachable": True, "error": None, **ask_docker(engine)}
     except (OSError, http.client.HTTPException, RuntimeError, ValueError, LookupError, TypeError) as error:

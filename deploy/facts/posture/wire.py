@@ -75,7 +75,7 @@ def socket_owners(inodes: set[str]) -> Json:
             continue
         for name in held:
             if name.startswith("socket:[") and name[8:-1] in inodes:
-                owners.setdefault(name[8:-1], {"pid": int(pid), "process": text_or_none(f"/proc/{pid}/comm")})
+                owners.setdefault(name[8:-1], {"pid": int(pid), "process": text_or_none(f"/proc/{pid}/comm") or ""})
     return owners
 
 
@@ -83,8 +83,13 @@ def listeners() -> list[Json]:
     """Sockets of the host that wait for somebody: {"protocol", "address", "port", "pid", "process"}."""
     found = listeners_of("self")
     owners = socket_owners({row["inode"] for row in found})
-    nobody = {"pid": None, "process": None}
-    return [{**row, **owners.get(row.pop("inode"), nobody)} for row in found]
+    nobody = {"pid": None, "process": ""}
+    return [{**without_inode(row), **owners.get(row["inode"], nobody)} for row in found]
+
+
+def without_inode(row: Json) -> Json:
+    """The kernel's number of a socket is good for finding its process, and for nothing else."""
+    return {key: value for key, value in row.items() if key != "inode"}
 
 
 def routes() -> list[Json]:

@@ -1,1 +1,1 @@
-"""Attacks on the isolation, and the same attacks where they must succeed. The programs run on the host, on its python3."""
+"""Attacks on the isolation, and the same attacks where they must succeed. These programs run on the host."""

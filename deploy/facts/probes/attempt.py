@@ -1,7 +1,7 @@
 """The attempts, made inside a throwaway container: each says of every target whether it was reached, and how it ended.
 
-Nothing is sent to an address that is not the host's own or a throwaway container's: whether a far address could be reached
-is a look-up in the routing table, which a UDP `connect` makes without sending anything.
+Nothing is sent to an address that is not the host's own or a throwaway container's: whether a far address could be
+reached is a look-up in the routing table, which a UDP `connect` makes without sending anything.
 """
 
 import errno
@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deploy.facts.probes.syscalls import syscalls
@@ -34,16 +35,18 @@ def named(number: int) -> str:
     return errno.errorcode.get(number, str(number))
 
 
-def tcp(targets: list[tuple[str, int]], seconds: float) -> Attempt:
+def tcp(targets: dict[str, tuple[str, int] | None], seconds: float) -> Attempt:
     """Connections, all at once. A refusal is an answer: what was sent did arrive."""
     outcomes: Attempt = {}
     waiting: dict[int, tuple[socket.socket, str]] = {}
     poll = select.poll()
-    for address, port in targets:
+    for target, place in targets.items():
+        if place is None:
+            outcomes[target] = ended(False, "there is none")
+            continue
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         connection.setblocking(False)
-        number = connection.connect_ex((address, port))
-        target = f"{address}:{port}"
+        number = connection.connect_ex((place[0], place[1]))
         if number == errno.EINPROGRESS:
             waiting[connection.fileno()] = (connection, target)
             poll.register(connection, select.POLLOUT)
@@ -72,11 +75,10 @@ def answered(reply: bytes) -> bool:
 
 def resolve(servers: list[str], name: str, seconds: float) -> Attempt:
     """The canary's name, asked of each server by UDP and by TCP."""
-    return {
-        f"{server} by {protocol}": asked(server, name, protocol, seconds)
-        for server in servers
-        for protocol in ("udp", "tcp")
-    }
+    questions = [(server, protocol) for server in servers for protocol in ("udp", "tcp")]
+    with ThreadPoolExecutor(16) as pool:
+        replies = pool.map(lambda each: asked(each[0], name, each[1], seconds), questions)
+        return {f"{server} by {protocol}": reply for (server, protocol), reply in zip(questions, replies, strict=True)}
 
 
 def asked(server: str, name: str, protocol: str, seconds: float) -> dict[str, Any]:
@@ -92,17 +94,20 @@ def asked(server: str, name: str, protocol: str, seconds: float) -> dict[str, An
             reply = reply if protocol == "udp" else reply[2:] or connection.recv(512)
     except OSError as error:
         return ended(False, named(error.errno) if error.errno else "no answer")
-    return ended(answered(reply), "resolved" if answered(reply) else f"error {reply[3] & 0x0F if len(reply) > 3 else '?'}")
+    return ended(
+        answered(reply), "resolved" if answered(reply) else f"error {reply[3] & 0x0F if len(reply) > 3 else '?'}"
+    )
 
 
 def ping(addresses: list[str], seconds: float) -> Attempt:
     """An ICMP echo, by the unprivileged kind of socket or a raw one."""
-    return {address: echoed(address, seconds) for address in addresses}
+    with ThreadPoolExecutor(16) as pool:
+        return dict(zip(addresses, pool.map(lambda address: echoed(address, seconds), addresses), strict=True))
 
 
 def echoed(address: str, seconds: float) -> dict[str, Any]:
     """One echo."""
-    packet = struct.pack(">BBHHH", 8, 0, 0xF7FF - 1, 0, 1)
+    packet = struct.pack(">BBHHH", 8, 0, 0xF7FE, 0, 1)
     how = "no socket"
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
@@ -150,14 +155,15 @@ def main() -> None:
     wanted = json.loads(sys.argv[1])
     if wanted.get("wait"):
         signal.pause()
+    # The system calls first: they are made in forked processes, and a process with threads should not fork.
+    outcomes = {"syscalls": syscalls(), "routes": routes(wanted["routes"]), "writes": write(wanted["writes"])}
     seconds = wanted["seconds"]
-    outcomes = {
-        "host_tcp": tcp([(address, port) for address, port in wanted["host_tcp"]], seconds),
-        "neighbours": tcp([(address, 9) for address in wanted["neighbours"]], seconds),
-        "resolver": resolve(wanted["resolver"], wanted["canary"], seconds),
-        "icmp": ping(wanted["icmp"], seconds),
-        "routes": routes(wanted["routes"]),
-        "writes": write(wanted["writes"]),
-        "syscalls": syscalls(),
-    }
+    with ThreadPoolExecutor() as pool:
+        slow = {
+            "host_tcp": pool.submit(tcp, wanted["host_tcp"], seconds),
+            "neighbours": pool.submit(tcp, wanted["neighbours"], seconds),
+            "resolver": pool.submit(resolve, wanted["resolver"], wanted["canary"], seconds),
+            "icmp": pool.submit(ping, wanted["icmp"], seconds),
+        }
+        outcomes |= {name: future.result() for name, future in slow.items()}
     print(json.dumps(outcomes), flush=True)

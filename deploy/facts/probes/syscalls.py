@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT)
-"""What a filter, a missing capability or a kernel without the feature says; any other error comes from the feature itself."""
+"""What a filter, a missing capability or a kernel without the feature says; any other error is the feature's own."""
 
 _NUMBERS = {
     "x86_64": {"mount": 165, "setns": 308, "unshare": 272, "bpf": 321, "perf_event_open": 298, "keyctl": 250}
@@ -61,7 +61,7 @@ def device() -> int:
 
 
 ATTEMPTS: dict[str, Callable[[], int]] = {
-    "mount": lambda: call("mount", b"none", b"/tmp", b"tmpfs", ctypes.c_ulong(0), None),  # noqa: S108
+    "mount": lambda: call("mount", b"none", b"/tmp", b"tmpfs", ctypes.c_ulong(0), None),
     "setns": own_network_namespace,
     "unshare": lambda: call("unshare", ctypes.c_int(_NEW_USER)),
     "bpf": lambda: call("bpf", ctypes.c_int(0), None, ctypes.c_uint(0)),
@@ -94,6 +94,9 @@ def syscalls() -> dict[str, dict[str, Any]]:
     """Each way in: {"reached": did the kernel let it through, "how": the error or "allowed"}."""
     errors = {name: in_child(attempt) for name, attempt in ATTEMPTS.items()}
     return {
-        name: {"reached": number not in _REFUSED, "how": errno.errorcode.get(number, str(number)) if number else "allowed"}
+        name: {
+            "reached": number not in _REFUSED,
+            "how": errno.errorcode.get(number, str(number)) if number else "allowed",
+        }
         for name, number in errors.items()
     }

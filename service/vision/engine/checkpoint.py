@@ -32,11 +32,15 @@ def inspect(path: Path) -> Checkpoint:
         raise EngineUnusable(f"{path} is no directory; next: mount the model there, or correct CASEMATE_VISION_MODEL")
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in _CODE:
-            raise EngineUnusable(f"{file.name} in {path} can hold code; next: keep only safetensors, JSON and text there")
+            raise EngineUnusable(
+                f"{file.name} in {path} can hold code; next: keep only safetensors, JSON and text there"
+            )
     config = read_json(path / "config.json")
     for name in ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"):
         if (path / name).exists() and "auto_map" in read_json(path / name):
-            raise EngineUnusable(f"{path / name} asks for remote code (auto_map); next: take a checkpoint that needs none")
+            raise EngineUnusable(
+                f"{path / name} asks for remote code (auto_map); next: take a checkpoint that needs none"
+            )
     named = config.get("architectures") or ["none"]
     if named[0] not in ARCHITECTURES:
         raise EngineUnusable(f"{path}: architecture {named[0]}, expected one of {', '.join(ARCHITECTURES)}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from service.vision.engine.checkpoint import Checkpoint
 from service.vision.engine.protocol import EngineUnusable
 
 BYTES = {"bf16": 2, "fp16": 2, "fp32": 4}
@@ -25,22 +25,20 @@ class Need:
         return self.weights + self.cache + self.work
 
 
-def need(checkpoint: Checkpoint, *, device: str, precision: str, context: int, rows: int, max_pixels: int) -> Need:
-    """Estimate from the configuration alone."""
-    text, vision = checkpoint.config["text_config"], checkpoint.config["vision_config"]
-    size = BYTES[precision]
-    head = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
-    token = 2 * text["num_hidden_layers"] * text["num_key_value_heads"] * head * size
-    patches = max_pixels // vision["patch_size"] ** 2
-    # A block holds its input, the three projections, the gated pair and its output; then the logits of one row.
-    block = patches * (5 * vision["hidden_size"] + 3 * vision["intermediate_size"]) * size
-    prefill = context * (4 * text["hidden_size"] + 3 * text["intermediate_size"]) * size
-    logits = rows * text["vocab_size"] * 4
-    return Need(
-        weights=checkpoint.parameters * size,
-        cache=token * context * rows,
-        work=max(block, prefill) + logits + int(_BASE[device] * _GIB),
-    )
+def need(
+    config: Any, parameters: int, *, device: str, precision: str, context: int, rows: int, max_pixels: int
+) -> Need:
+    """Estimate from the model's configuration (a Glm46VConfig or Glm4vConfig) and its number of parameters."""
+    text, vision, size = config.text_config, config.vision_config, BYTES[precision]
+    head = text.hidden_size // text.num_attention_heads
+    token = 2 * text.num_hidden_layers * text.num_key_value_heads * head * size
+    patches = max_pixels // vision.patch_size**2
+    # A block holds its input, the three projections, the gated pair and its output.
+    tower = patches * (5 * vision.hidden_size + 3 * vision.intermediate_size) * size
+    prefill = context * (4 * text.hidden_size + 3 * text.intermediate_size) * size
+    logits = rows * text.vocab_size * 4
+    work = max(tower, prefill) + logits + int(_BASE[device] * _GIB)
+    return Need(weights=parameters * size, cache=token * context * rows, work=work)
 
 
 def require(needed: Need, left: int, *, model: str, device: str, precision: str, context: int) -> None:

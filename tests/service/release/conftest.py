@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from service.release import door
 from service.release.accept import accept
 from service.release.engine import Engine
 from service.release.handover import handover
@@ -53,7 +52,6 @@ def spec(component: str, behaviour: str = "right", **changes: Any) -> dict[str, 
         "gpus": [],
         "log": {"driver": "json-file", "options": {"max-size": "1m"}},
         "health": {"command": ["true"], "interval_seconds": 30, "timeout_seconds": 5},
-        "ready": "/readyz",
         "handover": {"mode": "auto", "start_seconds": 5, "drain_seconds": 1},
         "exam": golden if component == "vision" else {"kind": "closed", "path": "/verify", "status": 401},
         **changes,
@@ -69,7 +67,13 @@ class Host:
         self.double = EngineDouble(root)
         self.engine = Engine(self.layout.docker)
         self.said: list[str] = []
-        for directory in ("proc", "etc/casemate/release", "etc/casemate/vision", "run/casemate/vision", "run/casemate/gate"):
+        for directory in (
+            "proc",
+            "etc/casemate/release",
+            "etc/casemate/vision",
+            "run/casemate/vision",
+            "run/casemate/gate",
+        ):
             (root / directory).mkdir(parents=True, exist_ok=True)
         self.memory(64 << 30)
         (root / "etc/casemate/vision/golden.png").write_bytes(PICTURE)
@@ -78,7 +82,9 @@ class Host:
     def memory(self, available: int) -> None:
         (self.layout.root / "proc/meminfo").write_text(f"MemTotal: 99 kB\nMemAvailable: {available // 1024} kB\n")
 
-    def build(self, behaviour: str = "right", sequence: int = 100, code: bytes = b"code", **changes: Any) -> SimpleNamespace:
+    def build(
+        self, behaviour: str = "right", sequence: int = 100, code: bytes = b"code", **changes: Any
+    ) -> SimpleNamespace:
         """A release that nobody has sent yet: its id, its documents, and its blobs by digest."""
         layers = [b"root file system", b"wheels", code]
         config = canonical({"rootfs": {"diff_ids": [f"sha256:{hexdigest(layer)}" for layer in layers]}})
@@ -93,14 +99,18 @@ class Host:
             },
             "model": {
                 "name": "micro",
-                "files": {name: {"sha256": hexdigest(content), "size": len(content)} for name, content in files.items()},
+                "files": {
+                    name: {"sha256": hexdigest(content), "size": len(content)} for name, content in files.items()
+                },
             },
             "configuration": {name: spec(name, behaviour, **changes) for name in ("vision", "gate")},
         }
         release = hexdigest(canonical(body))[:12]
         document = canonical({**body, "release": release, "sequence": sequence, "created": "2026-11-23T07:00:00Z"})
         blobs = {hexdigest(content): content for content in (config, image, *layers, *files.values())}
-        return SimpleNamespace(id=release, document=document, blobs=blobs, layers=[hexdigest(layer) for layer in layers])
+        return SimpleNamespace(
+            id=release, document=document, blobs=blobs, layers=[hexdigest(layer) for layer in layers]
+        )
 
     def sign(self, document: bytes, key: str = "release", namespace: str = NAMESPACE) -> bytes:
         command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.keys / key), "-n", namespace]
@@ -145,7 +155,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two signing keys: `release` is known to the hosts, `other` is not."""
     directory = tmp_path_factory.mktemp("keys")
     for name in ("release", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(directory / name)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(directory / name)], check=True
+        )
     public = (directory / "release.pub").read_text()
     (directory / "allowed_signers").write_text(f'release@casemate namespaces="{NAMESPACE}" {public}')
     return directory
@@ -154,8 +166,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def host(keys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """An empty host. Its directory has a short name: the path of a UNIX socket has at most 107 bytes."""
-    monkeypatch.setattr(door.shutil, "chown", lambda *_: None)  # neither root nor www-data is needed here
-    with tempfile.TemporaryDirectory(prefix="csm") as root:
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)  # neither root nor www-data is needed here
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk syncs some hundred times in these tests
+    with tempfile.TemporaryDirectory(prefix="csm", dir=memory) as root:
         made = Host(Path(root), keys)
         yield made
         made.double.close()

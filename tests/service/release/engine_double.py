@@ -6,6 +6,7 @@ import json
 import socketserver
 import tarfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
-        self.wfile.write(raw)
+        with suppress(BrokenPipeError):  # who asked was killed
+            self.wfile.write(raw)
 
     do_GET = do_POST = do_DELETE = _serve
 
@@ -138,7 +140,7 @@ class EngineDouble:
 
     def _load(self, body: bytes) -> tuple[int, Any]:
         self.loaded_bytes.append(len(body))
-        archive = tarfile.open(fileobj=io.BytesIO(body))
+        archive = tarfile.open(fileobj=io.BytesIO(body))  # noqa: SIM115
         members = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
         [described] = json.loads(members["manifest.json"])
         chain: list[str] = []

@@ -110,7 +110,7 @@ def test_a_tampered_live_model_is_found_and_made_anew(host: Host) -> None:
     weights = host.layout.models / host.state()["releases"][0]["model"] / "weights/model.safetensors"
     weights.chmod(0o644)
     weights.write_bytes(b"poison!" * 1000)
-    with pytest.raises(ReleaseError, match="not the signed weights/model.safetensors"):
+    with pytest.raises(ReleaseError, match=r"not the signed weights/model\.safetensors"):
         host.handover(release)
     with pytest.raises(Resend):
         accept(host.layout, host.engine, host.layout.releases / release.id)

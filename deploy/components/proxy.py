@@ -1,0 +1,51 @@
+"""The only door: Nginx, with TLS, a question to the gate before every request, and nothing of one on a disk."""
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from deploy.certificates.issue import server_certificate
+from deploy.facts.observed import observed
+from deploy.operations.files import directory, file
+from deploy.operations.packages import installed
+from deploy.operations.templates import render
+from deploy.operations.units import unit
+from deploy.settings.host import HostSettings
+
+CONFIGURATION = "/etc/nginx/nginx.conf"
+PAIR = "/etc/casemate/proxy/server.pem"
+SANDBOX = "/etc/systemd/system/nginx.service.d/casemate.conf"
+SPOOL = "/var/lib/casemate/proxy/spool"
+
+# `nginx -t` wants to make its pid file, whose directory is there only while the unit runs.
+_CHECK = "mkdir -p /run/nginx; nginx -t -q -c {}"
+
+
+@deploy("Proxy")
+def apply(settings: HostSettings) -> None:
+    """The distribution's Nginx runs with our configuration alone, in its sandbox."""
+    installed(name="Install Nginx", packages=["nginx"])
+    directory(name="Make the proxy's configuration directory", path="/etc/casemate/proxy", mode="0700")
+    # Nginx insists on a directory for what does not fit into memory; the sandbox has it read-only.
+    directory(name="Make the directory that stays empty", path=SPOOL, mode="0700", owner="www-data")
+    file(
+        name="Write the certificate and its key",
+        path=PAIR,
+        content=server_certificate(settings.proxy, host.name).pem(),
+        mode="0600",
+        secret=True,
+    )
+    directory(name="Make the directory of Nginx's drop-ins", path="/etc/systemd/system/nginx.service.d")
+    file(name="Write Nginx's sandbox", path=SANDBOX, content=render("proxy/nginx.service.d/casemate.conf.j2"))
+    file(
+        name="Write Nginx's configuration",
+        path=CONFIGURATION,
+        content=configuration(settings, observed(host).required("os")),
+        check=_CHECK,
+    )
+    unit(name="Run Nginx with its configuration", unit="nginx.service", reloaded_by=[CONFIGURATION, PAIR])
+
+
+def configuration(settings: HostSettings, system: dict[str, str]) -> str:
+    """nginx.conf for this distribution: Ubuntu 22.04 has Nginx 1.18, which cannot yet reject a handshake by name."""
+    old = (system["id"], system["version_id"]) == ("ubuntu", "22.04")
+    return render("proxy/nginx.conf.j2", proxy=settings.proxy, rejects_handshake=not old)

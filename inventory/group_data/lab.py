@@ -1,0 +1,32 @@
+"""Settings of lab hosts: small, no GPU, and the micro model instead of a real one. What differs by host is in lab.py."""
+
+import json
+
+from deploy.paths import ROOT
+
+ssh_user = "ops"
+ssh_strict_host_key_checking = "yes"
+ssh_allow_agent = False
+ssh_look_for_keys = False
+_sudo = True
+
+preflight = {"min_disk_gb": 5, "min_memory_gb": 4}
+
+release = {
+    "variant": "cpu",
+    "model": "service/micro/weights",
+    "model_name": "glm-4v-micro",
+}
+
+vision = {
+    "device": "cpu",
+    "precision": "fp32",
+    "memory": "2g",
+    "cpus": 2,
+    "shm_size": "64m",
+    "max_new_tokens": 64,
+    "golden": {
+        "picture": "service/micro/golden.png",
+        **json.loads((ROOT / "service" / "micro" / "golden.json").read_text()),
+    },
+}

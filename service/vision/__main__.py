@@ -1,0 +1,54 @@
+"""`python3 -m service.vision`: see configuration.py for the variables that it reads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+# Before the libraries are imported, which read these once. Nothing is fetched, and the root is read-only.
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+os.environ |= {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
+os.environ.setdefault("HF_HOME", "/tmp/huggingface")  # noqa: S108 - the container's tmpfs; nothing is written to it.
+
+
+def main() -> int:
+    """Serve until SIGTERM. Exit 0: stopped as told; 1: the engine could not start; 2: a variable is wrong."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # As process 1, or it would be ignored while loading.
+    from service.vision.configuration import ConfigurationError, from_environment
+
+    try:
+        configuration = from_environment(os.environ)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    import torch
+
+    from service.vision.application import create
+    from service.vision.cgroup import cpus
+    from service.vision.engine.loading import Choices
+    from service.vision.engine.transformers import TransformersEngine
+    from service.vision.server import Server
+
+    torch.set_num_threads(max(1, int(cpus())))
+    engine = TransformersEngine(
+        Choices(
+            configuration.model,
+            configuration.device,
+            configuration.precision,
+            configuration.max_context,
+            configuration.max_new_tokens,
+            configuration.max_pixels,
+        )
+    )
+    app, serving = create(configuration, engine)
+    try:
+        Server(app, serving).run()
+    finally:
+        configuration.socket.unlink(missing_ok=True)
+    return 1 if serving.failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The forms of what the API answers."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Usage(BaseModel):
+    """Tokens; with n choices the prompt counts once and the answers together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, prompt: int, completion: int) -> Usage:
+        """Add up."""
+        return cls(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+
+class AnswerMessage(BaseModel):
+    """What the model said, and what it thought before."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    reasoning_content: str | None = None
+
+
+class Choice(BaseModel):
+    """One answer."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: Literal["stop", "length"]
+
+
+class Completion(BaseModel):
+    """A whole answer."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class Model(BaseModel):
+    """A name that the loaded model answers to."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["casemate"] = "casemate"
+
+
+class Models(BaseModel):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Fault(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Failure(BaseModel):
+    """Every answer other than success."""
+
+    error: Fault
+
+
+class State(BaseModel):
+    """Of the service, for probes."""
+
+    status: Literal["ok", "ready"]
+    engine: str
+
+
+def now() -> int:
+    """Seconds since 1970, as the API counts."""
+    return int(time.time())

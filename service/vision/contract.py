@@ -1,0 +1,177 @@
+"""What POST /v1/chat/completions takes. A field that is not here is refused, never ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from service.vision.errors import ApiError, invalid
+
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "frequency_penalty": (0,),
+    "logprobs": (False,),
+    "parallel_tool_calls": (True, False),
+    "presence_penalty": (0,),
+    "response_format": ({"type": "text"},),
+    "store": (False,),
+    "tool_choice": ("none",),
+    "tools": ([],),
+}
+"""Fields of OpenAI's API that no engine here honours, with the values that, like null, ask for nothing."""
+
+
+class Strict(BaseModel):
+    """Frozen, without unknown fields, without conversions such as "1" to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TextPart(Strict):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(Strict):
+    """A picture as a data URL; `detail` low scales it down to a coarse one."""
+
+    url: str = Field(description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.")
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+class ImagePart(Strict):
+    """A picture."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+def _as_parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+Texts = Annotated[
+    list[TextPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[TextPart]), Field(min_length=1)
+]
+Parts = Annotated[list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part]), Field(min_length=1)]
+
+
+class SystemMessage(Strict):
+    """How the model should behave."""
+
+    role: Literal["system", "developer"]
+    content: Texts
+
+
+class UserMessage(Strict):
+    """What is asked, with pictures in their order."""
+
+    role: Literal["user"]
+    content: Parts
+
+
+class AssistantMessage(Strict):
+    """An earlier answer, as this API gave it."""
+
+    role: Literal["assistant"]
+    content: Texts
+    reasoning_content: str | None = None
+
+
+Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
+
+
+class StreamOptions(Strict):
+    """Of a streamed answer."""
+
+    include_usage: bool = Field(False, description="One more chunk at the end that tells the tokens used.")
+
+
+class TemplateOptions(Strict):
+    """Of the model's chat template."""
+
+    enable_thinking: bool | None = None
+
+
+class Thinking(Strict):
+    """Zhipu's way to say the same."""
+
+    type: Literal["enabled", "disabled"]
+
+
+def _as_list(stop: Any) -> Any:
+    return [stop] if isinstance(stop, str) else stop
+
+
+Stop = Annotated[str, Field(min_length=1, max_length=256)]
+Stops = Annotated[list[Stop], BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop]), Field(max_length=4)]
+
+
+class ChatRequest(Strict):
+    """One question with its conversation."""
+
+    model: str = Field(max_length=256)
+    messages: list[Message] = Field(min_length=1, max_length=1000)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1, description="The old name of max_completion_tokens.")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=-1, le=1_000_000, description="Extension; 0 and -1 are off.")
+    repetition_penalty: float | None = Field(None, gt=0, le=10, description="Extension.")
+    stop: Stops | None = None
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    n: int | None = Field(None, ge=1, le=4)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = Field(None, max_length=512, description="Goes into the audit log, as a keyed digest.")
+    chat_template_kwargs: TemplateOptions | None = None
+    thinking: Thinking | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_neutral(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if not _asks_for_nothing(name, value)}
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Raises ApiError: 400 with the path of the first fault."""
+    try:
+        return ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise _refusal(fault["type"], fault["loc"], fault["msg"]) from None
+
+
+def _asks_for_nothing(name: str, value: object) -> bool:
+    if name not in _NEUTRAL:
+        return False
+    return value is None or any(
+        value == one and isinstance(value, bool) == isinstance(one, bool) for one in _NEUTRAL[name]
+    )
+
+
+def _refusal(kind: str, location: tuple[int | str, ...], message: str) -> ApiError:
+    path = _path(location)
+    if kind == "json_invalid":
+        return ApiError(400, f"the body is not JSON: {message.removeprefix('Invalid JSON: ')}"[:300], "invalid_json")
+    if kind == "extra_forbidden":
+        return invalid(f"{path}: not supported here", path, "unsupported_parameter")
+    if kind == "missing":
+        return invalid(f"{path}: missing", path, "missing_parameter")
+    return invalid(f"{path}: {message[:300]}" if path else message[:300], path or "body")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """messages[0].content[1].image_url; a name right after a number is pydantic's for one of several kinds."""
+    path = ""
+    for before, name in zip((None, *location), location, strict=False):
+        if isinstance(name, int):
+            path += f"[{name}]"
+        elif not isinstance(before, int):
+            path += f".{name}" if path else name
+    return path

@@ -1,0 +1,101 @@
+"""The engine in this process: transformers, one thread that owns the model, one row at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
+
+from PIL import Image
+
+from service.vision.conversation import Job, Picture, Sampling, Turn
+from service.vision.engine.generation import QueuedGeneration
+from service.vision.engine.loading import Choices, Loaded, assemble
+from service.vision.engine.protocol import Health, JobRefused
+
+T = TypeVar("T")
+
+_WARM_SIDES = (28, 448, 4096)
+"""Pixels: the smallest picture, a typical one, and one that is scaled down to the largest that the model sees."""
+
+
+class TransformersEngine:
+    """See `protocol.Engine`."""
+
+    width = 1
+
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._state: Literal["loading", "ready", "stopping", "failed"] = "loading"
+        self._loaded: Loaded | None = None
+        self._writers = ThreadPoolExecutor(2, thread_name_prefix="prompt")
+
+    async def start(self) -> None:
+        try:
+            self._loaded = await _in_daemon(lambda: assemble(self._choices, self.width))
+            for side in _WARM_SIDES:
+                await self._warm(side)
+        except BaseException:
+            self._state = "failed"
+            raise
+        self._state = "ready"
+
+    async def stop(self) -> None:
+        self._state = "stopping"
+        if self._loaded:
+            self._loaded.worker.stop()
+
+    def health(self) -> Health:
+        if self._loaded is None:
+            return Health(self._state, 0.0)
+        return Health(self._state if self._loaded.worker.alive else "failed", self._loaded.worker.beat)
+
+    def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
+        return self._ready.prompter.fit(width, height, coarse)
+
+    async def submit(self, job: Job) -> QueuedGeneration:
+        loaded = self._ready
+        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.prompter.write, job)
+        room, asked = loaded.context - prompt.length, job.sampling.max_new_tokens
+        if asked is not None and asked > room:
+            message = f"max_completion_tokens: {asked}, expected at most {room} beside these messages"
+            raise JobRefused(message, "context_length_exceeded", "max_completion_tokens")
+        limit = min(asked or self._choices.max_new_tokens, room)
+        generation = QueuedGeneration(prompt, loaded.defaults.complete(job.sampling), limit)
+        loaded.worker.take(generation)
+        return generation
+
+    @property
+    def _ready(self) -> Loaded:
+        if self._loaded is None:
+            raise RuntimeError("the engine takes jobs only after start()")
+        return self._loaded
+
+    async def _warm(self, side: int) -> None:
+        picture = Picture(Image.new("RGB", self.fit(side, side, coarse=False), "grey"), "", side, side)
+        job = Job((Turn("user", (picture, "?")),), Sampling(max_new_tokens=2, temperature=0.0))
+        async for _ in await self.submit(job):
+            pass
+
+
+async def _in_daemon(work: Callable[[], T]) -> T:
+    """Run in a thread that nobody waits for at the end: minutes of loading must not hold up an exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(finish: Callable[[], None]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: None if done.cancelled() else finish())
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            tell(lambda error=error: done.set_exception(error))  # type: ignore[misc]
+        else:
+            tell(lambda: done.set_result(result))
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await done

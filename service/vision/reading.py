@@ -1,0 +1,113 @@
+"""From a request, as the contract has it, to a job for an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from service.vision.configuration import Configuration
+from service.vision.contract import AssistantMessage, ChatRequest, ImagePart, Message, SystemMessage
+from service.vision.conversation import Job, Picture, Sampling, Turn
+from service.vision.engine.protocol import Engine
+from service.vision.errors import ApiError, invalid
+from service.vision.pictures import Limits, PictureRefused, decode
+
+ALIAS = "glm-4v"
+"""Whatever model is loaded also answers to this name."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A picture in a request: where it stands, for the error, and what it is."""
+
+    path: str
+    part: ImagePart
+
+
+class Reader:
+    """Checks what the contract's form alone cannot say, and decodes pictures, a few at a time."""
+
+    def __init__(self, configuration: Configuration, engine: Engine) -> None:
+        self._configuration = configuration
+        self._engine = engine
+        self._limits = Limits(configuration.max_picture_bytes, configuration.max_picture_pixels)
+        self._decoders = ThreadPoolExecutor(2, thread_name_prefix="decode")
+
+    def check(self, asked: ChatRequest) -> None:
+        """Raises ApiError."""
+        limit = self._configuration.max_new_tokens
+        for name in ("max_completion_tokens", "max_tokens"):
+            if (getattr(asked, name) or 0) > limit:
+                raise invalid(f"{name}: {getattr(asked, name)}, expected at most {limit}", name)
+        if asked.max_tokens and asked.max_completion_tokens not in (None, asked.max_tokens):
+            raise invalid("max_tokens: contradicts max_completion_tokens, expected one of them", "max_tokens")
+        if asked.model not in (self._configuration.model_name, ALIAS):
+            raise ApiError(
+                404, f"model: expected {self._configuration.model_name} or {ALIAS}", "model_not_found", "model"
+            )
+        if asked.stream_options and not asked.stream:
+            raise invalid("stream_options: expected only with stream: true", "stream_options")
+        if isinstance(asked.messages[-1], AssistantMessage):
+            raise invalid("messages: the last one is the assistant's, expected the user's", "messages")
+        pictures = len(list(_pictures(asked.messages)))
+        if pictures > self._configuration.max_pictures:
+            most = self._configuration.max_pictures
+            raise invalid(f"messages: {pictures} pictures, expected at most {most}", "messages", "too_many_images")
+        _thinking(asked)
+
+    async def turns(self, messages: list[Message]) -> tuple[Turn, ...]:
+        """Decode what is in them. Raises ApiError with the path of the picture at fault."""
+        seen = list(_pictures(messages))
+        loop = asyncio.get_running_loop()
+        jobs = [loop.run_in_executor(self._decoders, self._decode, one) for one in seen]
+        try:
+            decoded = iter(await asyncio.gather(*jobs))
+        except BaseException:
+            for job in jobs:
+                job.cancel()
+            raise
+        return tuple(_turn(message, decoded) for message in messages)
+
+    def job(self, asked: ChatRequest, turns: tuple[Turn, ...], choice: int) -> Job:
+        """The job for one of the `n` choices: each has its own stream of chance."""
+        sampling = Sampling(
+            max_new_tokens=asked.max_completion_tokens or asked.max_tokens,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            top_k=None if asked.top_k is None else max(asked.top_k, 0),
+            repetition_penalty=asked.repetition_penalty,
+            seed=None if asked.seed is None else asked.seed + choice,
+        )
+        return Job(turns, sampling, _thinking(asked))
+
+    def _decode(self, seen: _Seen) -> Picture:
+        fit = partial(self._engine.fit, coarse=seen.part.image_url.detail == "low")
+        try:
+            return decode(seen.part.image_url.url, self._limits, fit)
+        except PictureRefused as refused:
+            raise invalid(f"{seen.path}: {refused}", seen.path, refused.code) from None
+
+
+def _pictures(messages: list[Message]) -> Iterator[_Seen]:
+    for i, message in enumerate(messages):
+        for j, part in enumerate(message.content):
+            if isinstance(part, ImagePart):
+                yield _Seen(f"messages[{i}].content[{j}].image_url.url", part)
+
+
+def _turn(message: Message, decoded: Iterator[Picture]) -> Turn:
+    parts = tuple(next(decoded) if isinstance(part, ImagePart) else part.text for part in message.content)
+    if isinstance(message, SystemMessage):
+        return Turn("system", parts)
+    return Turn(message.role, parts, message.reasoning_content if isinstance(message, AssistantMessage) else None)
+
+
+def _thinking(asked: ChatRequest) -> bool | None:
+    by_template = asked.chat_template_kwargs.enable_thinking if asked.chat_template_kwargs else None
+    by_type = asked.thinking.type == "enabled" if asked.thinking else None
+    if by_template is not None and by_type is not None and by_template != by_type:
+        raise invalid("thinking: contradicts chat_template_kwargs.enable_thinking, expected one of them", "thinking")
+    return by_template if by_type is None else by_type

@@ -1,0 +1,148 @@
+"""Reading an answer as it comes: what was thought, what is said, and where a stop string ends it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from service.vision.engine.protocol import Done, Generation, Text
+
+_OPEN, _CLOSE = "<think>", "</think>"
+_BOX = ("<|begin_of_box|>", "<|end_of_box|>")
+_ANSWER = ("<answer>", "</answer>")  # GLM-4.1V writes them around what it says after thinking.
+_ENDS_OF_THINKING = (_CLOSE, _BOX[0], _ANSWER[0])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """More of what was thought or of what is said, never empty; `tokens` have been generated so far.
+
+    `repeats`: it has gone out as reasoning before, and was the answer. See `Reply`.
+    """
+
+    kind: Literal["reasoning", "content"]
+    text: str
+    tokens: int = 0
+    repeats: bool = False
+
+
+async def read(generation: Generation, stops: Sequence[str]) -> AsyncGenerator[Piece | Done, None]:
+    """Pieces, then one Done. The generation is cancelled when this ends, however it ends. Raises JobFailed."""
+    reply = Reply(stops, generation.thinks_first)
+    try:
+        async for event in generation:
+            pieces = reply.feed(event.text) if isinstance(event, Text) else reply.end(event.reason)
+            for piece in pieces:
+                yield replace(piece, tokens=event.tokens)
+            if reply.stopped:
+                yield Done("stop", event.tokens)
+                return
+            if isinstance(event, Done):
+                yield event
+                return
+    finally:
+        generation.cancel()
+
+
+class Reply:
+    """Splits a text that comes in pieces of any size; the pieces that go out join to the same, however it was cut.
+
+    Thinking may stand only at the beginning. Stop strings count in what is said. Thinking that the model never closed
+    although it came to its end was the answer: `end` then says it (once more, for who has been shown it as thinking).
+    """
+
+    def __init__(self, stops: Sequence[str], thinks_first: bool) -> None:
+        self.stopped = False
+        self._stops = tuple(stops)
+        self._state: Literal["begin", "reasoning", "content"] = "reasoning" if thinks_first else "begin"
+        self._markers: tuple[str, ...] = _BOX
+        self._held = ""  # May still become a marker.
+        self._said = ""  # May still become a stop string.
+        self._thought = ""
+        self._first = True  # Nothing has gone out in this state: blanks at its beginning are dropped.
+
+    def feed(self, text: str) -> list[Piece]:
+        """Take more text."""
+        if self.stopped:
+            return []
+        self._held += text
+        return self._advance(last=False)
+
+    def end(self, reason: Literal["stop", "length"]) -> list[Piece]:
+        """The text is complete."""
+        if self.stopped:
+            return []
+        pieces = self._advance(last=True)
+        if self._state == "reasoning" and reason == "stop" and self._thought:
+            pieces.append(Piece("content", self._thought, repeats=True))
+        return pieces
+
+    def _advance(self, last: bool) -> list[Piece]:
+        pieces: list[Piece] = []
+        if self._state == "begin" and not self._begin(last):
+            return pieces
+        if self._state == "reasoning":
+            pieces += self._reason(last)
+        if self._state == "content":
+            pieces += self._say(last)
+        return pieces
+
+    def _begin(self, last: bool) -> bool:
+        self._held = self._held.lstrip()
+        if self._held.startswith(_OPEN):
+            self._held, self._state = self._held[len(_OPEN) :], "reasoning"
+        elif _OPEN.startswith(self._held) and not last:
+            return False
+        else:
+            self._state = "content"
+        return True
+
+    def _reason(self, last: bool) -> list[Piece]:
+        at, marker = _find(self._held, _ENDS_OF_THINKING)
+        text, self._held = (self._held[:at], self._held[at:]) if marker else _cut(self._held, _ENDS_OF_THINKING, last)
+        if not marker and not last:  # Blanks at the end wait: they are dropped if the thinking ends here.
+            kept = text.rstrip()
+            text, self._held = kept, text[len(kept) :] + self._held
+        pieces = self._out("reasoning", text.rstrip() if marker or last else text)
+        self._thought += "".join(piece.text for piece in pieces)
+        if marker:
+            self._state, self._first, self._markers = "content", True, _BOX + _ANSWER
+            self._held = self._held.removeprefix(_CLOSE)
+        return pieces
+
+    def _say(self, last: bool) -> list[Piece]:
+        while (found := _find(self._held, self._markers))[1]:
+            at, marker = found
+            self._said += self._held[:at]
+            self._held = self._held[at + len(marker) :]
+        text, self._held = _cut(self._held, self._markers, last)
+        self._said += text
+        at, stop = _find(self._said, self._stops)
+        text, held = _cut(self._said, self._stops, last)
+        if stop and at <= len(text):  # Else one that begins earlier is still possible.
+            self.stopped = True
+            return self._out("content", self._said[:at])
+        self._said = held
+        return self._out("content", text)
+
+    def _out(self, kind: Literal["reasoning", "content"], text: str) -> list[Piece]:
+        text = text.lstrip() if self._first else text
+        self._first = self._first and not text
+        return [Piece(kind, text)] if text else []
+
+
+def _find(text: str, needles: Iterable[str]) -> tuple[int, str]:
+    """Where the first of the needles stands, and which; (-1, "") if none does."""
+    found = [(at, needle) for needle in needles if (at := text.find(needle)) >= 0]
+    return min(found, key=lambda pair: (pair[0], -len(pair[1])), default=(-1, ""))
+
+
+def _cut(text: str, needles: Iterable[str], last: bool) -> tuple[str, str]:
+    """Split off the longest end of the text that may be the beginning of a needle."""
+    longest = 0 if last else max((_overlap(text, needle) for needle in needles), default=0)
+    return text[: len(text) - longest], text[len(text) - longest :]
+
+
+def _overlap(text: str, needle: str) -> int:
+    return next((size for size in range(min(len(text), len(needle) - 1), 0, -1) if text.endswith(needle[:size])), 0)

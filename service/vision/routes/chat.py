@@ -1,0 +1,88 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from service.vision import body
+from service.vision.admission import Place
+from service.vision.answering import Answering, failed
+from service.vision.answers import Completion, Failure
+from service.vision.audit import Entry
+from service.vision.contract import ChatRequest, parse
+from service.vision.disconnect import unless_gone
+from service.vision.engine.protocol import Generation, JobFailed, JobRefused
+from service.vision.errors import ApiError, invalid
+from service.vision.serving import Serving, identified, of
+from service.vision.stream import EventStream
+
+router = APIRouter()
+_ROUTE = "/v1/chat/completions"
+_FAILURES: dict[int | str, dict[str, object]] = {
+    status: {"model": Failure} for status in (400, 401, 404, 408, 413, 429, 500, 503)
+}
+_DESCRIBED = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": ChatRequest.model_json_schema()}}}
+}
+
+
+@router.post(_ROUTE, response_model=Completion, responses=_FAILURES, openapi_extra=_DESCRIBED)
+async def complete(request: Request) -> Response:
+    """Answer a conversation with pictures; streamed as server-sent events if asked."""
+    serving = of(request)
+    line, place = await _enter(serving, request)
+    try:
+        asked = parse(await _body(serving, request))
+        line.mark("body")
+        line.stream = bool(asked.stream)
+        serving.reader.check(asked)
+        place.widen(asked.n or 1)
+        answering = await unless_gone(request.receive, _begin(serving, asked, line))
+        if asked.stream:
+            usage = asked.stream_options is not None and asked.stream_options.include_usage
+            return EventStream(answering, place, usage, serving.configuration.send_seconds)
+        completion = await unless_gone(request.receive, answering.whole())
+    except BaseException:
+        place.leave()
+        raise
+    place.leave()
+    return JSONResponse(completion.model_dump(exclude_none=True))
+
+
+async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
+    """Admission comes before the body is kept, let alone decoded: what waits outside costs nothing."""
+    try:
+        line = identified(request, _ROUTE)
+        serving.require_ready()
+        return line, serving.admission.enter()
+    except ApiError:
+        await body.discard(request, serving.configuration.max_body_bytes, serving.configuration.body_seconds)
+        raise
+
+
+async def _body(serving: Serving, request: Request) -> bytes:
+    return await body.read(request, serving.configuration.max_body_bytes, serving.configuration.body_seconds)
+
+
+async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering:
+    turns = await serving.reader.turns(asked.messages)
+    line.mark("pictures")
+    line.saw(picture for turn in turns for picture in turn.pictures)
+    serving.auditor.read(turns, line)
+    line.user = serving.auditor.digest(asked.user) if asked.user else None
+    generations: list[Generation] = []
+    try:
+        for choice in range(asked.n or 1):
+            generations.append(await serving.engine.submit(serving.reader.job(asked, turns, choice)))
+    except BaseException as error:
+        for generation in generations:
+            generation.cancel()
+        if isinstance(error, JobRefused):
+            raise invalid(str(error), error.param, error.code) from None
+        if isinstance(error, JobFailed):
+            raise failed(error) from None
+        raise
+    line.tokens_in = generations[0].prompt_tokens
+    name = serving.configuration.model_name
+    return Answering(f"chatcmpl-{line.request}", name, generations, asked.stop or (), line)

@@ -1,0 +1,110 @@
+"""The outermost layer: pure ASGI, so that a disconnect reaches the route, and nothing gets out without its line."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.vision import audit
+from service.vision.audit import Auditor, AuditUnavailable, Entry
+
+_PROBES = frozenset({"/healthz", "/readyz"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_CLIENT_GONE = 499
+_UNAVAILABLE = {
+    "error": {
+        "message": "the audit log takes no line, so nothing is answered",
+        "type": "server_error",
+        "param": None,
+        "code": "audit_unavailable",
+    }
+}
+
+
+class Trail:
+    """Gives each request its audit entry and its id, and writes the line before the answer's last byte."""
+
+    def __init__(self, app: ASGIApp, auditor: Auditor) -> None:
+        self._app = app
+        self._auditor = auditor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        entry = _entry(scope)
+        audit.attach(scope, entry)
+        exit_ = _Exit(self._auditor, entry, send, probe=scope["path"] in _PROBES)
+        try:
+            await self._app(scope, receive, exit_.send)
+        finally:
+            await exit_.close()
+
+
+class _Exit:
+    """Holds back an answer's head until its first part is known: a whole answer goes out with its line written."""
+
+    def __init__(self, auditor: Auditor, entry: Entry, send: Send, probe: bool) -> None:
+        self._auditor = auditor
+        self._entry = entry
+        self._send = send
+        self._settled = probe
+        self._head: Message | None = None
+        self._status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._head = message
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self._entry.request.encode("ascii"))]
+            return
+        if message["type"] == "http.response.body" and not message.get("more_body") and not await self._settle():
+            message = self._refusal(message)
+        if self._head is not None:
+            await self._send(self._head)
+            self._head = None
+        await self._send(message)
+
+    async def close(self) -> None:
+        """Whatever happened, the line is written; an answer that is not complete by now was cut by its client."""
+        if not self._settled:
+            self._status = _CLIENT_GONE
+        await self._settle()
+
+    async def _settle(self) -> bool:
+        if self._settled:
+            return True
+        self._settled = True
+        try:
+            await self._auditor.write(self._entry, self._status)
+        except AuditUnavailable:
+            return False
+        return True
+
+    def _refusal(self, message: Message) -> Message:
+        body = json.dumps(_UNAVAILABLE).encode("ascii")
+        if self._head is None:  # The stream has begun; its last part is what can still be withheld.
+            return {**message, "body": b"data: " + body + b"\n\n"}
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
+        self._head = {**self._head, "status": 503, "headers": [*headers, (b"retry-after", b"5")]}
+        return {**message, "body": body}
+
+
+def _entry(scope: Scope) -> Entry:
+    headers: dict[bytes, str] = {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+    def given(name: bytes) -> Any:
+        return headers.get(name, "")[:128] or None
+
+    asked = headers.get(b"x-request-id", "")
+    return Entry(
+        request=asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex,
+        principal=given(b"x-auth-principal"),
+        key_id=given(b"x-auth-key-id"),
+        client=given(b"x-real-ip"),
+        method=scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE") else "other",
+    )

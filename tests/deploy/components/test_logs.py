@@ -1,0 +1,39 @@
+"""Who owns which log, and how logs are turned over."""
+
+import re
+from typing import Any
+
+from deploy.components.logs import OWNERS
+from deploy.operations.templates import render
+from deploy.settings.base import in_bytes
+from deploy.settings.logs import LogsSettings
+
+
+def rotation(**changes: Any) -> str:
+    settings = LogsSettings.model_validate(changes)
+    return render("logs/logrotate.conf.j2", settings=settings, size=in_bytes(settings.max_size))
+
+
+def test_sizes_are_bytes() -> None:
+    """logrotate knows k, M and G, and refuses the m and g that Docker writes."""
+    assert "\nsize 104857600\n" in rotation()
+    assert "\nsize 1073741824\nrotate 7\n" in rotation(max_size="1g", keep=7)
+
+
+def test_no_line_is_lost_by_turning_over() -> None:
+    directives = [line.split()[0] for line in rotation().splitlines() if line and line[0].isalpha()]
+    assert "delaycompress" in directives
+    assert "copytruncate" not in directives
+    assert "nocreate" in directives, "writers make their own files, as their own user"
+
+
+def test_every_log_directory_is_turned_over() -> None:
+    assert {*re.findall(r"^/var/log/casemate/(\w+)/\*\.jsonl", rotation(), re.MULTILINE)} == OWNERS.keys()
+
+
+def test_root_never_turns_over_in_a_directory_of_somebody_else() -> None:
+    sections = dict(re.findall(r"^/var/log/casemate/(\w+)/[^{]*\{(.*?)^\}", rotation(), re.MULTILINE | re.DOTALL))
+    for component, (owner, group) in OWNERS.items():
+        su = re.search(r"^\s*su (\S+) (\S+)$", sections[component], re.MULTILINE)
+        assert (su.groups() if su else ("root", None))[0] == owner
+        assert su is None or su[2] == group

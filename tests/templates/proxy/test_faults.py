@@ -1,0 +1,108 @@
+"""A gate or a model that is away means 503 in words, at once, and no longer than it is away."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+SECONDS = 2.5
+
+
+def refused(door: Any) -> float:
+    """Ask; it must be refused as unavailable. Returns how long that took (s)."""
+    began = time.monotonic()
+    answer = door.ask()
+    took = time.monotonic() - began
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    return took
+
+
+def healed(door: Any) -> float:
+    """How long it takes until an answer comes again (s)."""
+    return float(door.until(lambda: door.ask().status == 200, "an answer"))
+
+
+def test_a_killed_gate(own_door: Any) -> None:
+    own_door.start()
+    assert own_door.ask().status == 200
+    own_door.behind["gate"].kill()
+    assert refused(own_door) < SECONDS
+    own_door.start_behind("gate")
+    assert healed(own_door) < 1
+
+
+def test_a_frozen_gate(own_door: Any) -> None:
+    own_door.start()
+    assert own_door.ask().status == 200
+    own_door.signal("gate", signal.SIGSTOP)
+    # One goes over the connection that is kept, the others over new ones, which the kernel accepts for it.
+    with ThreadPoolExecutor() as pool:
+        assert max(pool.map(refused, [own_door] * 4)) < SECONDS
+    own_door.signal("gate", signal.SIGCONT)
+    assert healed(own_door) < 1
+
+
+def test_a_gate_that_was_replaced_costs_no_request(own_door: Any) -> None:
+    """The connection that is kept leads to the old one."""
+    own_door.start()
+    assert own_door.ask().status == 200
+    old = own_door.behind["gate"]
+    own_door.start_behind("gate")
+    assert own_door.ask().status == 200
+    old.terminate()
+    old.wait()
+    for _ in range(8):
+        assert own_door.ask().status == 200
+
+
+def test_no_model(own_door: Any) -> None:
+    own_door.start()
+    own_door.behind["vision"].kill()
+    assert refused(own_door) < SECONDS
+    readiness = own_door.get("/readyz", {})
+    assert (readiness.status, readiness.code) == (503, "unavailable")
+    assert own_door.get("/healthz", {}).status == 200
+    (own_door.root / "vision" / "current").unlink()
+    assert refused(own_door) < SECONDS
+    own_door.start_behind("vision")
+    assert healed(own_door) < 1
+
+
+def test_without_a_model_a_wrong_key_is_still_a_wrong_key(own_door: Any) -> None:
+    own_door.start()
+    own_door.behind["vision"].kill()
+    assert own_door.ask(headers={"Authorization": "Bearer bad"}).status == 401
+
+
+def test_requests_go_to_the_new_release_as_soon_as_the_link_does(own_door: Any) -> None:
+    own_door.start()
+    own_door.ask(b"old")
+    old = own_door.behind["vision"]
+    own_door.start_behind("vision")
+    old.send_signal(signal.SIGSTOP)
+    assert own_door.ask(b"new").json["length"] == 3
+    old.kill()
+    old.wait()
+
+
+def test_a_model_that_is_silent_for_too_long(own_door: Any) -> None:
+    own_door.settings = own_door.settings.model_copy(update={"read_seconds": 5})
+    own_door.start(lambda text: text.replace("proxy_read_timeout 5s", "proxy_read_timeout 1s"))
+    own_door.signal("vision", signal.SIGSTOP)
+    answer = own_door.ask()
+    assert (answer.status, answer.code) == (504, "timeout")
+
+
+def test_logs_can_be_turned_over(own_door: Any) -> None:
+    """SIGUSR1, as logrotate's postrotate sends it: no line is lost, and none goes to the old file afterwards."""
+    own_door.start()
+    own_door.ask()
+    log = own_door.root / "log" / "access.jsonl"
+    log.rename(log.with_suffix(".old"))
+    own_door.nginx.send_signal(signal.SIGUSR1)
+    own_door.until(log.exists, "the new log")
+    own_door.until(lambda: own_door.ask().status == 200 and log.read_text() != "", "a line in the new log")
+    before = len(log.with_suffix(".old").read_text().splitlines())
+    own_door.ask()
+    assert len(log.with_suffix(".old").read_text().splitlines()) == before
