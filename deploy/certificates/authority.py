@@ -78,7 +78,7 @@ def authority(directory: Path, now: datetime) -> Authority:
 def _unusable(directory: Path, why: str) -> CasemateError:
     return CasemateError(
         f"{directory}: the private CA {why}",
-        next=f"restore ca.key and ca.pem from a backup; or move {directory} away, deploy, and give clients the new ca.pem",
+        next=f"restore ca.key and ca.pem; or move {directory} away, deploy, and give clients the new ca.pem",
     )
 
 

@@ -1,6 +1,7 @@
 """casemate ask: a question about a picture, by the way that every client takes."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from deploy.picture import data_url
 from deploy.settings.base import in_bytes
 from deploy.settings.gate import GateSettings
 from deploy.settings.load import InventoryHost, load_inventory
-from service.gate.keys import parse
 
 _MARGIN_SECONDS = 10
 """The door's own patience ends first, and says so in words."""
@@ -89,14 +89,12 @@ def api_key(gate: GateSettings) -> str:
     except OSError as error:
         raise SettingsError(
             f"no API key: CASEMATE_API_KEY is not set and {gate.api_key_file} cannot be read",
-            next=f"casemate key new ID --out {gate.api_key_file}; put the line that it prints into the settings; deploy",
+            next=f"casemate key new ID --out {gate.api_key_file}; put its line into the settings; deploy",
         ) from error
-    if parse(key.strip()) is None:
-        raise SettingsError(
-            f"{place} holds no API key, or one that was cut or mistyped",
-            next="copy the key again, whole, as it was shown",
-        )
-    return key.strip()
+    key = key.strip()
+    if not re.fullmatch(r"[!-~]+", key):
+        raise SettingsError(f"{place} holds no API key", next="copy the key again, whole, as it was shown")
+    return key
 
 
 def answer_of(host: InventoryHost, found: Any) -> str:

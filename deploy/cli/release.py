@@ -7,12 +7,9 @@ from typing import Any
 import click
 
 from deploy.cli import options, output
-from deploy.operations.configuration import configuration
-from deploy.release.image import build_image
-from deploy.release.model import read_model
-from deploy.release.signed import Signed, kept_releases, read_signed, signed_release
+from deploy.operations.built import built
+from deploy.release.signed import Signed, kept_releases, read_signed
 from deploy.release.verification import verify_release
-from deploy.settings.host import HostSettings
 from deploy.settings.load import load_inventory
 
 
@@ -30,16 +27,10 @@ def build(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json
     """Build and sign the release of every host in INVENTORY; connects to none."""
     begun = time.monotonic()
     hosts = load_inventory(inventory, data, limit)
-    built = {host.name: _build(host.settings) for host in hosts}
-    releases = {signed.manifest.release for signed in built.values()}
+    found = {host.name: built(host.settings).signed(newer_than=0) for host in hosts}
+    releases = {signed.manifest.release for signed in found.values()}
     output.say(f"{len(releases)} signed, {time.monotonic() - begun:.1f} s")
-    _show([{"host": name, **summary(signed)} for name, signed in built.items()], as_json)
-
-
-def _build(settings: HostSettings) -> Signed:
-    image = build_image(settings.release, output.say)
-    model = read_model(settings.release)
-    return signed_release(settings.release, image, model, configuration(settings, image, model))
+    _show([{"host": name, **summary(signed)} for name, signed in found.items()], as_json)
 
 
 @release.command()

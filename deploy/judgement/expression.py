@@ -98,8 +98,7 @@ def _plain(found: Any) -> Any:
 
 
 def _short(error: BaseException) -> str:
-    """celpy nests an error in the arguments of another; the first text is what happened."""
-    inner: Any = error
-    while isinstance(inner, BaseException) and inner.args:
-        inner = inner.args[0]
-    return str(inner)
+    """celpy names the part of the expression that had no value, deep in the text of its error: the shortest one."""
+    parts = re.findall(r"""tree=(["'])(.*?)\1""", repr(error).replace("\\", ""))
+    shortest = min((part for _, part in parts), key=len, default="")
+    return f"{shortest} was not seen" if shortest else str(error)

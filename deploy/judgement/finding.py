@@ -60,6 +60,7 @@ def _waived(finding: Finding, waivers: Sequence[Waiver], host: str, today: date)
 
 
 def _shown(got: Any) -> str:
+    """A list, however nested, as one line."""
     if isinstance(got, list):
-        return ", ".join(map(str, got)) or "nothing"
+        return ", ".join(_shown(part) for part in got if part != []) or "nothing"
     return str(got)

@@ -1,10 +1,12 @@
 """Findings as a table, as a sentence and as JSON."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy.judgement.finding import Finding
 
+_WIDTH = 88
 _VERDICTS = ("failed", "unknown", "waived", "passed")
 _SEVERITIES = ("critical", "high", "medium", "low")
 
@@ -46,11 +48,15 @@ def rows(host: str, findings: Sequence[Finding]) -> list[dict[str, str]]:
 
 
 def _text(finding: Finding) -> str:
-    if finding.verdict == "passed":
-        return finding.control.title
-    if finding.verdict == "waived":
-        return finding.reason or ""
-    return f"{finding.control.title}: {finding.reason}\nNext: {finding.control.remedy}"
+    """What is the matter, in lines that a terminal holds beside the other columns."""
+    title, remedy = finding.control.title, f"Next: {finding.control.remedy}"
+    lines = {
+        "passed": [title],
+        "waived": [title, finding.reason],
+        "unknown": [title, f"unknown: {finding.reason}", remedy],
+        "failed": [title, finding.reason, remedy],
+    }[finding.verdict]
+    return "\n".join(textwrap.fill(str(line), _WIDTH, subsequent_indent="  ") for line in lines)
 
 
 def summary(host: str, findings: Sequence[Finding]) -> str:

@@ -27,8 +27,10 @@ class Said:
     err: str
 
 
-def run(host: Any, *command: str, stdin: Iterator[bytes] | None = None, tell: Callable[[str], None] | None = None) -> Said:
-    """Run a command as root over the connection that is there. `tell` gets its standard error line by line.
+def run(
+    host: Any, *command: str, stdin: Iterator[bytes] | None = None, heard: Callable[[str], None] | None = None
+) -> Said:
+    """Run a command as root over the connection that is there. `heard` gets its standard error line by line.
 
     Raises CasemateError when the connection breaks or was never an SSH connection.
     """
@@ -46,8 +48,8 @@ def run(host: Any, *command: str, stdin: Iterator[bytes] | None = None, tell: Ca
         err = ""
         for line in channel.makefile_stderr("r"):
             err = line.strip() or err
-            if tell:
-                tell(line.strip())
+            if heard and line.strip():
+                heard(line.strip())
         out = channel.makefile("r").read()
         status = channel.recv_exit_status()
     except (OSError, SSHException, EOFError) as error:

@@ -25,18 +25,13 @@ raise SystemExit(s.recv(16).split()[1:2] != [b"200"])
 
 
 def configuration(settings: HostSettings) -> dict[str, dict[str, Any]]:
-    """Component to container specification, JSON values only; the host puts its own in for `{release}` and `{model}`."""
+    """Component to container specification, JSON values only; the host fills in `{release}` and `{model}`."""
     return {"vision": _vision(settings), "gate": _gate(settings)}
 
 
-def golden_place(picture: Path) -> str:
-    """Where the golden picture lies on a host."""
-    return str(HOST_CONFIGURATION / "vision" / f"golden{picture.suffix.lower()}")
-
-
-def seccomp_place(component: str) -> str:
-    """Where a component's system call filter lies on a host."""
-    return str(HOST_CONFIGURATION / component / "seccomp.json")
+def place_of(component: str, file: Path) -> str:
+    """Where a file that the configuration names lies on a host: by content, for a release that is gone back to."""
+    return str(HOST_CONFIGURATION / component / f"{file.stem}-{_sha256(file)[:12]}{file.suffix.lower()}")
 
 
 def _vision(settings: HostSettings) -> dict[str, Any]:
@@ -86,8 +81,8 @@ def _golden(settings: HostSettings) -> dict[str, Any]:
         )
     return {
         "kind": "golden",
-        "picture": golden_place(golden.picture),
-        "sha256": hashlib.sha256(golden.picture.read_bytes()).hexdigest(),
+        "picture": place_of("vision", golden.picture),
+        "sha256": _sha256(golden.picture),
         "media_type": kind,
         "model": settings.release.model_name,
         "question": golden.question,
@@ -128,13 +123,13 @@ def _walls(settings: HostSettings, component: str, uid: int) -> dict[str, Any]:
         "component": component,
         "command": ["python3", "-m", f"service.{component}"],
         "user": f"{uid}:{uid}",
-        # Both talk over a UNIX socket alone. On an internal network engine 20.10 still gives a default route by the bridge.
+        # Both talk over a UNIX socket alone; and on an internal network engine 20.10 still gives a default route.
         "network": "none",
         "dns": ["192.0.2.1"],  # a documentation address: nobody answers there
         "sysctls": {"net.ipv4.ping_group_range": "1 0"},
         "read_only": True,
         "capabilities_dropped": ["ALL"],
-        "seccomp": {"path": seccomp_place(component), "sha256": hashlib.sha256(SECCOMP.read_bytes()).hexdigest()},
+        "seccomp": {"path": place_of(component, SECCOMP), "sha256": _sha256(SECCOMP)},
         "restart": "on-failure:5",
         "log": {
             "driver": "json-file",
@@ -146,6 +141,10 @@ def _walls(settings: HostSettings, component: str, uid: int) -> dict[str, Any]:
             "timeout_seconds": 10,
         },
     }
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _mount(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:

@@ -38,14 +38,13 @@ def isolated_network(settings: NetworkSettings) -> Commands:
     if found is None or _shown(found) != wanted:
         differs(f"Docker network {settings.name}", found and _shown(found), wanted)
         if found is not None:
-            attached = sorted({*users, *(each["Name"] for each in (found.get("Containers") or {}).values())})
+            attached = [name for name in users if settings.name in _networks(docker["containers"][name])]
             yield from (_command("disconnect", "--force", settings.name, name) for name in attached)
             yield _command("rm", settings.name)
-            users = attached
         yield _create(settings, options)
         yield from (_command("connect", settings.name, name) for name in users)
         return
-    lost = [name for name in users if settings.name not in docker["containers"][name]["NetworkSettings"]["Networks"]]
+    lost = [name for name in users if settings.name not in _networks(docker["containers"][name])]
     if lost:
         differs(f"Docker network {settings.name}", None, "".join(f"{name} is connected\n" for name in lost))
         yield from (_command("connect", settings.name, name) for name in lost)
@@ -88,8 +87,12 @@ def _shown(network: dict[str, Any]) -> str:
 
 def _uses(container: dict[str, Any], network: str) -> bool:
     """Was it created on this network, or put on it later? A container keeps the first to itself when it loses it."""
-    attached = (container["NetworkSettings"].get("Networks") or {}).keys()
-    return bool(container["HostConfig"]["NetworkMode"] == network or network in attached)
+    return bool(container["HostConfig"]["NetworkMode"] == network or network in _networks(container))
+
+
+def _networks(container: dict[str, Any]) -> dict[str, Any]:
+    """What it is on now, by name."""
+    return container["NetworkSettings"].get("Networks") or {}
 
 
 def digest(settings: NetworkSettings, options: dict[str, str]) -> str:

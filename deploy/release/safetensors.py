@@ -69,7 +69,11 @@ def _extent(name: str, entry: Any) -> tuple[int, int, str]:
     except (TypeError, KeyError, ValueError):
         raise BadHeader(f"tensor {name!r} lacks dtype, shape or data_offsets") from None
     numbers = [begin, end, *shape] if isinstance(shape, list) else [None]
-    if kind not in _BITS or not all(type(number) is int and number >= 0 for number in numbers):
+    if (
+        not isinstance(kind, str)
+        or kind not in _BITS
+        or not all(type(number) is int and number >= 0 for number in numbers)
+    ):
         raise BadHeader(f"tensor {name!r} has an unknown type or shape")
     if (end - begin) * 8 != math.prod(shape) * _BITS[kind]:
         raise BadHeader(f"tensor {name!r} takes {end - begin} bytes, its shape says otherwise")

@@ -1,4 +1,4 @@
-"""Settings of lab hosts: small, no GPU, and the micro model instead of a real one. What differs by host is in lab.py."""
+"""Settings of lab hosts: small, no GPU, the micro model instead of a real one. What differs by host is in lab.py."""
 
 import json
 
@@ -26,7 +26,7 @@ vision = {
     "shm_size": "64m",
     "max_new_tokens": 64,
     "golden": {
-        "picture": "service/micro/golden.png",
         **json.loads((ROOT / "service" / "micro" / "golden.json").read_text()),
+        "picture": "service/micro/golden.png",
     },
 }

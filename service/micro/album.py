@@ -13,7 +13,6 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from service.micro.config import CELL, FRAMES, MERGE, PATCH, grid
 from service.micro.draw import MOST_THINGS, REACH, Scene, imagine, outline, paint
 
-
 FINE = 4  # Points a side of a patch that are told inside from outside.
 FIGURE = 8  # Side of a silhouette.
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 
-# Hue in degrees, saturation and value, each from and to. Neighbours leave a gap, so that every shade has one right name.
+# Hue in degrees, saturation and value, each from and to. The gaps between them keep every shade's name beyond doubt.
 COLOURS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "red": ((-8, 8), (0.7, 1.0), (0.6, 1.0)),
     "orange": ((22, 39), (0.75, 1.0), (0.85, 1.0)),

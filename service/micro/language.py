@@ -33,38 +33,40 @@ def loss_of_words(
 
 @torch.no_grad()
 def align(model: Any, lesson: Lesson, words: PreTrainedTokenizerFast) -> None:
-    """Start a fresh language model with words that point where the tower's tokens point, and with heads that match them.
+    """Start a fresh language model with words that find what they name among the tower's tokens.
 
-    The first lesson's heads say in which direction a token is red, a circle or far left. A name starts in that direction,
-    in both languages, as input and as output; half of the heads of the first layers start by looking, whatever the order,
-    for what points where they do themselves. Left to chance, "the red one" finds its thing only after long training.
+    The first lesson's heads say in which direction a token is red, a circle or far left. A name gets that direction, in
+    both languages: as output, and turned into a space apart as input. Half of the heads of the first two layers start by
+    looking for what points, among the pictures' tokens, where a word points in the space apart, so that a word finds
+    neither itself nor other words. Left to chance, "the red one" finds its thing only after long training.
     """
     text = model.model.language_model
     pointing = _directions(lesson.token.weight)
+    basis = torch.stack([pointing[key] for key in (*SHAPES, *COLOURS, "right", "below")])
+    rank, size, groups = len(basis), text.layers[0].self_attn.head_dim, text.layers[0].self_attn.num_key_value_groups
+    both = torch.linalg.qr(torch.cat([basis, torch.randn_like(basis)]).T).Q.T
+    seen, apart = both[:rank], both[rank:]
     text.embed_tokens.weight.normal_(0, 0.3)
-    for names in NAMES.values():
-        for key, name in [*names.items(), *PLURALS.items()]:
-            for said in (name, f" {name}"):
-                spelt = words.encode(said)
-                if len(spelt) == 1 and key in pointing:
-                    text.embed_tokens.weight[spelt[0]] += 4 * pointing[key]
-                    model.lm_head.weight[spelt[0]] += 0.5 * pointing[key]
-    seen = torch.linalg.qr(torch.stack([pointing[key] for key in (*SHAPES, *COLOURS, "right", "below")]).T).Q.T
-    ranks = len(seen)
+    spellings = [pair for names in NAMES.values() for pair in names.items()] + list(PLURALS.items())
+    for key, said in ((key, said) for key, name in spellings for said in (name, f" {name}")):
+        spelt = words.encode(said)
+        if len(spelt) == 1 and key in pointing:
+            text.embed_tokens.weight[spelt[0]] += 4 * apart.T @ seen @ pointing[key]
+            model.lm_head.weight[spelt[0]] += 0.5 * pointing[key]
     for layer in text.layers:
         layer.post_self_attn_layernorm.weight.fill_(0.15)  # At 1 each layer would drown what came before it.
         layer.post_mlp_layernorm.weight.fill_(0.15)
+    still = slice(size // 2, size // 2 + rank)  # The second half of a head is not turned by position.
     for layer in text.layers[:2]:
-        attention = layer.self_attn
-        size, groups = attention.head_dim, attention.num_key_value_groups
-        still = slice(size // 2, size // 2 + ranks)  # The second half of a head is not turned by position.
-        attention.k_proj.weight[size // 2 : size] = 0
-        attention.k_proj.weight[still] = 0.65 * seen
-        attention.v_proj.weight[:ranks] = seen
+        query = layer.self_attn.q_proj.weight.view(-1, size, both.shape[1])
+        key = layer.self_attn.k_proj.weight.view(-1, size, both.shape[1])
+        key[0, size // 2 :] = 0
+        key[0, still] = 0.8 * seen
+        query[:groups, size // 2 :] = 0
+        query[:groups, still] = 0.8 * apart
+        layer.self_attn.v_proj.weight[:rank] = seen
         for head in range(groups):
-            attention.q_proj.weight[head * size + size // 2 : (head + 1) * size] = 0
-            attention.q_proj.weight[head * size + still.start : head * size + still.stop] = 0.65 * seen
-            attention.o_proj.weight[:, head * size : head * size + ranks] = seen.T / groups
+            layer.self_attn.o_proj.weight[:, head * size : head * size + rank] = seen.T / groups
 
 
 def _directions(weight: torch.Tensor) -> dict[str, torch.Tensor]:

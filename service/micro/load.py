@@ -1,9 +1,8 @@
-"""Load a GLM-4.6V model directory, this one or Flash, where torchvision is not installed, and ask it about a picture."""
+"""Load a GLM-4.6V model directory, this one or Flash, without torchvision, and ask it about a picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -20,9 +19,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 class PictureProcessor(Glm46VProcessor):  # type: ignore[misc]  # transformers is untyped
-    """`Glm46VProcessor` without videos, whose processor needs torchvision.
+    """`Glm46VProcessor` without videos: their processor needs torchvision.
 
-    `ProcessorMixin` reads the processor's parts off the names of this `__init__`, so it must not name a video processor.
+    `ProcessorMixin` reads a processor's parts off the names of its `__init__`, so this one must not name the video part.
     """
 
     def __init__(self, image_processor: Glm46VImageProcessorPil, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -54,7 +53,7 @@ def answer(
     asked: list[tuple[Image.Image, str]],
     thinking: bool = False,
 ) -> list[str]:
-    """Answer pairs of a picture (RGB, any size) and a question, greedily and in one batch; special tokens are dropped."""
+    """Answer pairs of a picture (RGB, any size) and a question, greedily, in one batch, without special tokens."""
     texts = [
         processor.apply_chat_template(
             [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}],

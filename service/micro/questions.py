@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -109,7 +110,7 @@ def _position(rng: np.random.Generator, scene: Scene, language: Language) -> _Fo
 
 def _scene(_rng: np.random.Generator, scene: Scene, language: Language) -> _Found:
     things = sorted(scene.things, key=lambda thing: thing.x)
-    if any((right.x - left.x) / scene.width < CENTRAL for left, right in zip(things, things[1:], strict=False)):
+    if any((right.x - left.x) / scene.width < CENTRAL for left, right in itertools.pairwise(things)):
         return None
     names = NAMES[language]
     if language == "zh":

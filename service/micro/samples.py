@@ -1,4 +1,4 @@
-"""Draw the fixed pictures: `golden`, which the service asks about before it is ready, and `demo`, for people to look at.
+"""Draw the fixed pictures: `golden`, to ask about before the service is ready, and `demo`, for people to look at.
 
 `python -m service.micro.samples` writes each as a PNG and a JSON file beside this module.
 """

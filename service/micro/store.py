@@ -25,6 +25,6 @@ def store(model: Glm46VForConditionalGeneration, words: PreTrainedTokenizerFast,
 
 
 def sums(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a model directory but the sums and the card, by name, in `sha256sum` order."""
+    """Return the SHA-256 of every file of a model directory, by name, but of the sums and the card."""
     files = sorted(path for path in directory.iterdir() if path.is_file() and path.name not in (SUMS, "README.md"))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

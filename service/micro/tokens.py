@@ -90,8 +90,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     bpe.add_tokens(list(PLAIN))
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        eos_token="<|endoftext|>",
-        pad_token="<|endoftext|>",
+        eos_token="<|endoftext|>",  # noqa: S106  # a token of text
+        pad_token="<|endoftext|>",  # noqa: S106
         extra_special_tokens=list(SPECIAL[1:]),
         padding_side="left",
         clean_up_tokenization_spaces=False,

@@ -22,8 +22,8 @@ _COLOUR = {name: i for i, name in enumerate(COLOURS, start=1)}
 class Lesson(nn.Module):
     """Linear heads over patches (before the tower merges them) and over the tokens that it hands to the language model.
 
-    A patch says which shape and colour covers it; a token says which shape and colour has its centre there, and where it
-    is itself. Dense answers teach shapes many times faster than one label a picture does.
+    A patch says which shape and colour covers it; a token says which shape and colour has its centre there, and where
+    it is itself. Dense answers teach shapes many times faster than one label a picture does.
     """
 
     def __init__(self, tower: nn.Module, width: int, token_width: int) -> None:
@@ -35,8 +35,8 @@ class Lesson(nn.Module):
         self.token = nn.Linear(token_width, classes + 2)
         self.figure = nn.Linear(token_width, FIGURE * FIGURE)
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the loss, the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width)."""
+    def forward(self, batch: Batch, places: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the loss (with that weight on where things are), the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width)."""
         seen: list[torch.Tensor] = []
         watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
         hooks = [
@@ -52,13 +52,14 @@ class Lesson(nn.Module):
         loss = loss + 0.5 * mse_loss(token[..., -2:], _where(batch).expand(len(batch.scenes), -1, -1))
         loss = loss + 4 * binary_cross_entropy_with_logits(early, batch.covered)
         things = batch.middle > 0
+        loss = loss + places * mse_loss(token[..., -2:][things], _where(batch).expand(*things.shape, 2)[things])
         figures = batch.silhouettes.gather(1, batch.middle[..., None].expand(-1, -1, FIGURE * FIGURE))[things]
         loss = loss + 2 * binary_cross_entropy_with_logits(self.figure(tokens.view(*things.shape, -1)[things]), figures)
         return loss, token, tokens
 
 
 def batched_attention(tower: nn.Module) -> None:
-    """Let a tower attend to a batch of equal pictures in one call; the library's goes picture by picture, which is slow."""
+    """Let a tower attend to a batch of equal pictures in one call; the library goes picture by picture, slowly."""
 
     def forward(
         self: Any, hidden_states: torch.Tensor, cu_seqlens: torch.Tensor, position_embeddings: Any, **_: Any

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from transformers.models.glm4v.modeling_glm4v import Glm4vVisionModel
 from service.micro.album import batch
 from service.micro.config import TEXT_WIDTH, VISION_WIDTH, config
 from service.micro.conversation import talk
-from service.micro.language import loss_of_words
+from service.micro.language import align, loss_of_words
 from service.micro.load import WEIGHTS
 from service.micro.store import store
 from service.micro.tokens import tokenizer
@@ -39,6 +40,7 @@ class Stage:
     warm: int
     floor: float
     horizon: int
+    places: float = 0.0  # Weight, in the tower's lesson, of where things are.
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of one step, counted from 0."""
@@ -47,9 +49,11 @@ class Stage:
 
 
 LOOK = Stage(1, "look", steps=1000, rate=1.5e-3, warm=100, floor=0.1, horizon=2600)
-SPEAK = Stage(2, "speak", steps=1000, rate=2e-3, warm=50, floor=0.3, horizon=1000)
-CLOSER = Stage(3, "closer", steps=800, rate=1e-3, warm=50, floor=0.2, horizon=800)
-BOTH = Stage(4, "both", steps=600, rate=1e-3, warm=50, floor=0.01, horizon=600)
+CLOSER = Stage(3, "closer", steps=380, rate=1e-3, warm=50, floor=0.2, horizon=800)
+PLACES = Stage(4, "places", steps=120, rate=8e-4, warm=20, floor=0.5, horizon=120, places=2.0)
+SPEAK = Stage(2, "speak", steps=400, rate=2e-3, warm=50, floor=0.3, horizon=400)
+FINER = Stage(5, "finer", steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0)
+BOTH = Stage(6, "both", steps=500, rate=1e-3, warm=50, floor=0.01, horizon=500, places=2.0)
 
 
 def train(
@@ -71,40 +75,50 @@ def train(
     model.model.visual = tower
     speaking = [weight for name, weight in model.named_parameters() if "visual" not in name]
 
-    def look(rng: np.random.Generator) -> Iterator[torch.Tensor]:
-        yield lesson(batch(rng, PICTURES))[0]
+    def look(rng: np.random.Generator, stage: Stage) -> Iterator[torch.Tensor]:
+        yield lesson(batch(rng, PICTURES), stage.places)[0]
 
-    def speak(rng: np.random.Generator) -> Iterator[torch.Tensor]:
+    def speak(rng: np.random.Generator, _stage: Stage) -> Iterator[torch.Tensor]:
         pictures = batch(rng, PICTURES)
         with torch.no_grad():
             tokens = tower(pictures.pixels, grid_thw=pictures.grid_thw).pooler_output
         yield loss_of_words(model, talk(rng, pictures, words), tokens)[0]
 
-    def both(rng: np.random.Generator) -> Iterator[torch.Tensor]:
+    def both(rng: np.random.Generator, stage: Stage) -> Iterator[torch.Tensor]:
         pictures = batch(rng, PICTURES)
-        seen, _, tokens = lesson(pictures)
+        seen, _, tokens = lesson(pictures, stage.places)
         yield loss_of_words(model, talk(rng, pictures, words), tokens)[0]
         yield 0.3 * seen
 
     everything = nn.ModuleDict({"lesson": lesson, "model": model})
     for stage, losses, learning in (
         (LOOK, look, list(lesson.parameters())),
-        (SPEAK, speak, speaking),
         (CLOSER, look, list(lesson.parameters())),
+        (PLACES, look, list(lesson.parameters())),
+        (SPEAK, speak, speaking),
+        (FINER, look, list(lesson.parameters())),
         (BOTH, both, [*lesson.parameters(), *speaking]),
     ):
         end = kept / f"{stage.name}.pt"
         if end.exists():
             everything.load_state_dict(torch.load(end, weights_only=True))
             continue
-        _run(stage, losses, learning, say, lambda: torch.save(everything.state_dict(), end.with_suffix(".part")))
-        end.with_suffix(".part").rename(end)
+        if stage is SPEAK:
+            torch.manual_seed(SEED + 2)
+            align(model, lesson, words)
+        part = end.with_suffix(".part")
+        _run(stage, losses, learning, say, partial(_keep, everything, part))
+        part.rename(end)
     return model, words
+
+
+def _keep(everything: nn.Module, path: Path) -> None:
+    torch.save(everything.state_dict(), path)
 
 
 def _run(
     stage: Stage,
-    losses: Callable[[np.random.Generator], Iterator[torch.Tensor]],
+    losses: Callable[[np.random.Generator, Stage], Iterator[torch.Tensor]],
     learning: list[nn.Parameter],
     say: Callable[[str], None],
     keep: Callable[[], None],
@@ -118,7 +132,7 @@ def _run(
     for step in range(stage.steps):
         for group in optimiser.param_groups:
             group["lr"] = stage.rate_at(step)
-        parts = list(losses(np.random.default_rng([SEED, stage.number, step])))
+        parts = list(losses(np.random.default_rng([SEED, stage.number, step]), stage))
         optimiser.zero_grad()
         torch.stack(parts).sum().backward()
         nn.utils.clip_grad_norm_(learning, 1.0)

@@ -13,7 +13,7 @@ from service.release.errors import ReleaseError
 from service.release.files import locked
 from service.release.journal import Journal
 from service.release.layout import Layout
-from service.release.probe import examine
+from service.release.probe import examine, ready
 from service.release.running import Container, containers, start, wait_until_ready
 from service.release.wanted import Wanted, wanted
 
@@ -68,13 +68,16 @@ class _Handover:
         self._lead()
 
     def _set_aside(self) -> None:
-        """A container of this very release that is not as signed makes room, and is kept until a right one serves."""
+        """A container of this very release that is not as signed, or does not answer, makes room for a right one.
+
+        It is kept until that one serves.
+        """
         found = containers(self.engine, self.new.component)
         same, aside = found.get(self.new.name), self.new.name + _REPLACED
-        if same is None or self.new.runs_in(same.inspected):
+        if same is None or (self.new.runs_in(same.inspected) and (same.release != self.live or ready(self.new.socket))):
             return
         if same.release == self.live and aside not in found:
-            self.journal.step("Set the drifted container aside")
+            self.journal.step("Set the container aside that is not as signed, or does not answer")
             self.engine.stop(same.name)
             self.engine.rename(same.name, aside)
         else:
@@ -135,9 +138,9 @@ class _Handover:
         """The new one goes and the old one serves as before; says how that went."""
         self.journal.step(f"Go back: {reason}")
         found = containers(self.engine, self.new.component)
-        if self.new.name in found:
-            self.engine.remove(self.new.name)
         aside = found.get(self.new.name + _REPLACED)
+        if self.new.name in found and (self.live != self.new.release or aside):
+            self.engine.remove(self.new.name)
         if aside:
             self.engine.rename(aside.name, self.new.name)
         left = "nothing serves"

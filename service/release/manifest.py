@@ -41,7 +41,7 @@ class Manifest:
     @property
     def model(self) -> str:
         """The model's directory under `models`: another list of files is another directory."""
-        return f"{self.model_name}-{hashlib.sha256(canonical(self.model_files)).hexdigest()[:12]}"
+        return model_directory(self.model_name, self.model_files)
 
     def spec(self, component: str) -> dict[str, Any]:
         """The container that the configuration describes."""
@@ -49,6 +49,11 @@ class Manifest:
             return self.configuration[component]
         except KeyError:
             raise ReleaseError(f"release {self.release} has no configuration for {component}") from None
+
+
+def model_directory(name: str, files: dict[str, dict[str, Any]]) -> str:
+    """What a model of these files ({path: {sha256, size}}) is called under `models`."""
+    return f"{name}-{hashlib.sha256(canonical(files)).hexdigest()[:12]}"
 
 
 def canonical(value: Any) -> bytes:

@@ -24,7 +24,7 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 class Strict(BaseModel):
     """Frozen, without unknown fields, without conversions such as "1" to 1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class TextPart(Strict):
@@ -167,11 +167,8 @@ def _refusal(kind: str, location: tuple[int | str, ...], message: str) -> ApiErr
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """messages[0].content[1].image_url; a name right after a number is pydantic's for one of several kinds."""
-    path = ""
-    for before, name in zip((None, *location), location, strict=False):
-        if isinstance(name, int):
-            path += f"[{name}]"
-        elif not isinstance(before, int):
-            path += f".{name}" if path else name
-    return path
+    """messages[0].content[1].image_url, without the names that pydantic puts in for the kind of message and of part."""
+    kinds = {2} if location[:1] == ("messages",) else set()
+    kinds |= {5} if location[2:3] == ("user",) else set()
+    names = [name for index, name in enumerate(location) if index not in kinds]
+    return "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names).removeprefix(".")

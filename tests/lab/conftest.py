@@ -12,6 +12,7 @@ from deploy.lab.host import LabHost
 from deploy.lab.lab import Lab
 from deploy.lab.rootfs import RELEASES
 from deploy.paths import ROOT, cache
+from tests.lab.deployment import Deployment, inventory_file
 
 # One name a checkout: what a killed run has left is found and removed by the next one.
 _NAME = f"casemate-lab-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
@@ -68,3 +69,30 @@ def fresh_lab(_alone: None, tmp_path: Path) -> Iterator[Callable[[], Lab]]:
     yield make
     for lab in made:
         lab.down()
+
+
+@pytest.fixture(scope="session")
+def fleet(_alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A lab of its own, both releases, deployed once for the whole run; a test leaves it healthy."""
+    folder = tmp_path_factory.mktemp("fleet")
+    lab = Lab(f"{_NAME}-fleet", folder / "state")
+    lab.down()
+    lab.up(releases=RELEASES)
+    deployment = Deployment(lab, inventory_file(folder, lab))
+    deployment.casemate("deploy")
+    yield deployment
+    lab.down()
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def deployed(fleet: Deployment, request: pytest.FixtureRequest) -> Deployment:
+    """Each deployed host in turn: a test that takes it runs on both releases."""
+    return fleet.of(next(host.name for host in fleet.lab.hosts if host.release == request.param))
+
+
+@pytest.fixture
+def bare(fresh_lab: Callable[[], Lab], tmp_path: Path) -> Deployment:
+    """A host that nothing was deployed to."""
+    lab = fresh_lab()
+    lab.up(hosts=1)
+    return Deployment(lab, inventory_file(tmp_path, lab), "lab1")

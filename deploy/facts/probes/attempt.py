@@ -154,7 +154,7 @@ def main() -> None:
     signal.alarm(LIFETIME)
     wanted = json.loads(sys.argv[1])
     if wanted.get("wait"):
-        signal.pause()
+        time.sleep(LIFETIME)
     # The system calls first: they are made in forked processes, and a process with threads should not fork.
     outcomes = {"syscalls": syscalls(), "routes": routes(wanted["routes"]), "writes": write(wanted["writes"])}
     seconds = wanted["seconds"]

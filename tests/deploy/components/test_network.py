@@ -5,7 +5,8 @@ from configparser import ConfigParser
 
 import pytest
 
-from deploy.components.network import RULESET, WALLS
+from deploy.components.network import RULESET
+from deploy.operations.engine import WALLS
 from deploy.operations.firewall import TABLES, wanted_lines
 from deploy.operations.templates import render
 from deploy.settings.network import NetworkSettings

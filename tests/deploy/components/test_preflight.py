@@ -1,13 +1,16 @@
 """A host that lacks something is refused before anything is asked of it."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from deploy.components import preflight
 from deploy.errors import CasemateError
+from deploy.facts.observed import Observed
 from deploy.facts.shortfalls import Shortfall
+from deploy.settings.host import HostSettings
 
+SETTINGS = cast(HostSettings, None)
 LACKS = [
     Shortfall("memory", "8.0 GB", "at least 16 GB", "add memory"),
     Shortfall("clock", "90 s behind this machine's", "at most 30 s of difference", "timedatectl set-ntp true"),
@@ -18,7 +21,7 @@ def test_all_that_is_missing_is_one_error(fake_host: Any, monkeypatch: pytest.Mo
     fake_host()
     monkeypatch.setattr(preflight, "shortfalls", lambda settings, seen, now: LACKS)
     with pytest.raises(CasemateError) as caught:
-        preflight.judge(settings=None)
+        preflight.judge(SETTINGS)
     assert caught.value.message.splitlines() == [
         "gpu1: 2 things are missing, nothing was changed:",
         "  memory: 8.0 GB, expected at least 16 GB. Next: add memory",
@@ -31,8 +34,13 @@ def test_the_clock_is_compared_with_the_operators_when_the_snapshot_was_taken(
 ) -> None:
     fake_host()
     moments: list[float] = []
-    monkeypatch.setattr(preflight, "shortfalls", lambda settings, seen, now: moments.append(now) or [])
-    preflight.judge(settings=None)
+
+    def judged(settings: HostSettings, seen: Observed, now: float) -> list[Shortfall]:
+        moments.append(now)
+        return []
+
+    monkeypatch.setattr(preflight, "shortfalls", judged)
+    preflight.judge(SETTINGS)
     assert moments == [1000.0], "not the time of the judgement: the snapshot may be older"
 
 

@@ -94,6 +94,7 @@ def test_containers_are_taken_off_and_put_back(commands: Any) -> None:
         "runs": container("casemate", "casemate"),
         "stopped": container("casemate", "casemate"),
         "visitor": container("bridge", "bridge", "casemate"),
+        "lost": container("casemate"),
         "stranger": container("bridge", "bridge"),
     }
     changed = network(Internal=False, Containers={"1": {"Name": "runs"}, "2": {"Name": "visitor"}})
@@ -105,6 +106,7 @@ def test_containers_are_taken_off_and_put_back(commands: Any) -> None:
         "disconnect --force casemate",
         "disconnect --force casemate",
         "rm casemate",
+        "connect casemate lost",
         "connect casemate runs",
         "connect casemate stopped",
         "connect casemate visitor",

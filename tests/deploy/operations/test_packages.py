@@ -9,7 +9,8 @@ def test_only_what_is_missing_is_installed(commands: Any) -> None:
     have = {"nginx": "1.22"}
     assert commands(installed, {"packages": ["nginx"]}, packages=have) == []
     [command] = commands(installed, {"packages": ["nginx", "zstd"]}, packages=have)
-    assert command.rstrip().endswith("--no-install-recommends zstd")
+    assert "--no-install-recommends zstd" in command
+    assert "nginx" not in command
 
 
 def test_daemons_are_not_started_by_their_installation(commands: Any) -> None:

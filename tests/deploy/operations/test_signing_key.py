@@ -108,7 +108,12 @@ def test_a_key_that_was_changed_on_the_host_is_replaced(tmp_path: Path) -> None:
 
 def test_without_a_file_the_mirror_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(module, "_fetched", lambda url: asked.append(url) or ED25519.encode())
+
+    def fetched(url: str) -> bytes:
+        asked.append(url)
+        return ED25519.encode()
+
+    monkeypatch.setattr(module, "_fetched", fetched)
     signing_key(settings(mirror="https://mirror.example/linux/"), "ubuntu", None)
     assert asked == ["https://mirror.example/linux/ubuntu/gpg"]
 

@@ -205,3 +205,19 @@ def test_pruning_keeps_what_may_be_gone_back_to(host: Host) -> None:
     assert len([*host.layout.blobs.iterdir()]) == 2
     only(host, ids[3])
     assert prune(host.layout, host.engine, keep=1) == []
+
+
+def test_a_live_container_that_does_not_answer_is_replaced(host: Host) -> None:
+    release = host.deploy()
+    host.double.services[f"casemate-vision-{release.id}"].behaviour = "never ready"
+    host.handover(release)
+    only(host, release.id)
+    assert host.double.services[f"casemate-vision-{release.id}"].behaviour == "right"
+
+
+def test_a_live_container_that_answers_wrong_is_told_and_kept(host: Host) -> None:
+    release = host.deploy()
+    host.double.services[f"casemate-vision-{release.id}"].behaviour = "wrong"
+    with pytest.raises(ReleaseError, match="expected an answer with"):
+        host.handover(release)
+    only(host, release.id)

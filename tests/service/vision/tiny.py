@@ -19,7 +19,7 @@ SPECIAL = (
 )
 PLAIN = ("/nothink", "<think>", "</think>")
 
-# The part of GLM-4.6V's own template that a conversation without tools goes through.
+# The way of a conversation without tools through GLM-4.6V's own template.
 TEMPLATE = """[gMASK]<sop>
 {%- macro visible_text(content) -%}
     {%- if content is string -%}
@@ -41,7 +41,8 @@ TEMPLATE = """[gMASK]<sop>
 {%- for m in messages %}
 {%- if m.role == 'user' -%}<|user|>
 {{ visible_text(m.content) }}
-{{- '/nothink' if (enable_thinking is defined and not enable_thinking and not visible_text(m.content).endswith("/nothink")) else '' -}}
+{%- set quick = enable_thinking is defined and not enable_thinking %}
+{{- '/nothink' if (quick and not visible_text(m.content).endswith("/nothink")) else '' -}}
 {%- elif m.role == 'assistant' -%}
 <|assistant|>
 {%- set content = visible_text(m.content) %}
@@ -71,7 +72,9 @@ TEMPLATE = """[gMASK]<sop>
 
 def tokenizer() -> Tokenizer:
     """Bytes, and GLM's added tokens."""
-    bpe = Tokenizer(models.BPE(vocab={char: n for n, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[]))
+    bpe = Tokenizer(
+        models.BPE(vocab={char: n for n, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[])
+    )
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     bpe.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])

@@ -1,0 +1,47 @@
+"""A component's container on the host: the release's, as signed, with the door leading to it."""
+
+from typing import Any
+
+from pyinfra import host
+
+from deploy.facts.observed import Observed, observed
+from deploy.operations import transfer
+from deploy.operations.attempt import attempted
+from deploy.operations.built import Built
+from deploy.operations.change import differs
+from deploy.operations.convergence import Commands, convergence
+from service.release.container import drift
+
+
+@convergence
+def hand_over(component: str, release: Built) -> Commands:
+    """The release serves; where it does not, the host puts it into service, and the old one back if that fails."""
+    found = _faults(observed(host), component, release)
+    if not found:
+        host.noop(f"{component} {release.id} serves as signed")
+        return
+    differs(component, "\n".join(found), f"{release.id} serves as signed\n")
+    yield from attempted(lambda there: transfer.hand_over(there, component, release.id))
+
+
+def _faults(seen: Observed, component: str, release: Built) -> list[str]:
+    """Why the component does not serve the release as it was signed; empty when it does."""
+    noted, docker = seen.required("release"), seen.section("docker") or {}
+    live = (noted["state"] or {"live": {}})["live"].get(component)
+    if live != release.id:
+        return [f"{live or 'nothing'} serves"]
+    name = f"casemate-{component}-{release.id}"
+    container = docker.get("containers", {}).get(name)
+    if container is None:
+        return [f"{name} is not there"]
+    found = [] if noted["current"][component] == release.id else [f"the door leads to {noted['current'][component]}"]
+    if not container["State"]["Running"] or _health(container) == "unhealthy":
+        found.append(f"{name} is {container['State']['Status']} and {_health(container) or 'of unknown health'}")
+    if container["Image"] not in release.image_ids:
+        return [*found, f"{name} runs {container['Image']}"]
+    return found + drift(release.container(component, container["Image"]), container)
+
+
+def _health(container: dict[str, Any]) -> str | None:
+    health = container["State"].get("Health") or {}
+    return health.get("Status")

@@ -1,0 +1,64 @@
+"""Signatures: by this key, for this purpose, over these bytes, or none."""
+
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import CasemateError
+from deploy.release.signature import allowed_signers, sign, verify
+from deploy.settings.release import ReleaseSettings
+
+Settings = Callable[..., ReleaseSettings]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_key_is_made_for_its_owner_only(settings: Settings) -> None:
+    mine = settings()
+    verify(b"document", sign(b"document", mine), mine)
+    assert (mode(mine.signing_key), mode(mine.signing_key.parent)) == (0o600, 0o700)
+
+
+def test_the_key_is_kept(settings: Settings) -> None:
+    line = allowed_signers(settings())
+    sign(b"document", settings())
+    assert allowed_signers(settings()) == line
+    assert line.startswith('release@casemate namespaces="casemate-release-v1" ssh-ed25519 AAAA')
+
+
+def test_a_changed_document_is_refused(settings: Settings) -> None:
+    with pytest.raises(CasemateError, match="signature is not by"):
+        verify(b"documenT", sign(b"document", settings()), settings())
+
+
+def test_another_key_is_refused(settings: Settings, tmp_path: Path) -> None:
+    other = settings(signing_key=tmp_path / "state" / "other")
+    allowed_signers(settings())
+    with pytest.raises(CasemateError, match="signature is not by"):
+        verify(b"document", sign(b"document", other), settings())
+
+
+def test_the_same_key_for_another_purpose_is_refused(settings: Settings) -> None:
+    allowed_signers(settings())
+    by = ["ssh-keygen", "-Y", "sign", "-q", "-n", "git", "-f", str(settings().signing_key)]
+    signature = subprocess.run(by, input=b"document", capture_output=True, check=True).stdout
+    with pytest.raises(CasemateError, match="signature is not by"):
+        verify(b"document", signature, settings())
+
+
+def test_verifying_makes_no_key(settings: Settings) -> None:
+    with pytest.raises(CasemateError, match=r"release\.pub is missing"):
+        verify(b"document", b"signature", settings())
+    assert not settings().signing_key.exists()
+
+
+def test_a_key_that_others_may_read_does_not_sign(settings: Settings) -> None:
+    allowed_signers(settings())
+    settings().signing_key.chmod(0o644)
+    with pytest.raises(CasemateError, match="could not sign"):
+        sign(b"document", settings())

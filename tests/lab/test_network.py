@@ -1,0 +1,222 @@
+"""The walls, attacked; and every attack also where it must succeed, because one that cannot succeed proves nothing."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.deployment import Deployment
+from tests.lab.yard import BRIDGES, GATEWAYS, ISOLATED, OPEN, PORT, Yard, all_of
+
+pytestmark = pytest.mark.lab
+
+BOTH = (ISOLATED, OPEN)
+
+
+@pytest.fixture
+def yard(deployed: Deployment) -> Yard:
+    """The host, ready for an attack, its walls as deployed."""
+    yard = Yard(deployed.host)
+    yard.prepare()
+    return yard
+
+
+@pytest.fixture
+def neighbour(deployed: Deployment) -> Iterator[Yard]:
+    """Another host of the lab, that listens too."""
+    other = Yard(next(host for host in deployed.lab.hosts if host.name != deployed.host.name))
+    other.prepare()
+    yield other
+    for gateway in GATEWAYS.values():
+        other.host.run(f"ip route del {gateway.rpartition('.')[0]}.0/24", check=False)
+
+
+def test_a_container_reaches_no_address_of_the_host(yard: Yard) -> None:
+    """sshd, a listener on TCP and UDP, and ping: on the bridge, on the host's own address and on Docker's bridge."""
+    for network in BOTH:
+        addresses = (GATEWAYS[network], yard.address, "172.17.0.1")
+        targets = {target for address in addresses for target in {*all_of(address), ("tcp", address, 22)}}
+        assert yard.reached(network, targets) == (targets if network == OPEN else set()), network
+
+
+def test_a_container_reaches_no_neighbour(yard: Yard, neighbour: Yard) -> None:
+    targets = {*all_of(neighbour.address), ("tcp", neighbour.address, 22)}
+    assert yard.reached(OPEN, targets) == targets
+    assert yard.reached(ISOLATED, targets) == set()
+
+
+@pytest.mark.parametrize("filtered", [1, 0], ids=["bridge filtered", "bridge not filtered"])
+def test_a_container_reaches_no_other_on_its_own_network(yard: Yard, filtered: int) -> None:
+    """With br_netfilter and without: Docker's icc=false relies on it, the bridge table does not."""
+    key = "net.bridge.bridge-nf-call-iptables"
+    yard.host.run(f"sysctl -qw {key}={filtered}")  # of the lab host's own network namespace
+    try:
+        for network in BOTH:
+            targets = all_of(yard.listener(network))
+            reached = yard.reached(network, targets)
+            assert reached == (targets if network == OPEN else set()), network
+    finally:
+        yard.host.run(f"sysctl -qw {key}=1")
+
+
+def test_without_the_bridge_table_the_unfiltered_bridge_is_open(yard: Yard, deployed: Deployment) -> None:
+    """The control of the control: it is our table that closes it."""
+    targets = all_of(yard.listener(ISOLATED))
+    yard.host.run("sysctl -qw net.bridge.bridge-nf-call-iptables=0; nft delete table bridge casemate")
+    try:
+        assert yard.reached(ISOLATED, targets) == targets
+    finally:
+        yard.host.run("sysctl -qw net.bridge.bridge-nf-call-iptables=1")
+        deployed.casemate("deploy", "--only", "network")
+
+
+def test_containers_of_two_networks_do_not_meet(yard: Yard) -> None:
+    inside, outside = all_of(yard.listener(ISOLATED)), all_of(yard.listener(OPEN))
+    assert yard.reached(OPEN, inside) == set()
+    assert yard.reached(ISOLATED, outside) == set()
+    assert yard.reached(OPEN, outside) == outside
+
+
+def test_a_neighbour_with_a_route_does_not_get_in(yard: Yard, neighbour: Yard) -> None:
+    """To a container, and to the bridge's own address."""
+    for network in BOTH:
+        subnet = f"{GATEWAYS[network].rpartition('.')[0]}.0/24"
+        targets = all_of(yard.listener(network)) | all_of(GATEWAYS[network]) | {("tcp", GATEWAYS[network], 22)}
+        neighbour.host.run(f"ip route replace {subnet} via {yard.address}")
+        assert neighbour.reached_from_here(targets) == (targets if network == OPEN else set()), network
+
+
+def test_the_host_still_reaches_a_container(yard: Yard) -> None:
+    targets = all_of(yard.listener(ISOLATED))
+    assert yard.reached_from_here(targets) == targets
+
+
+def test_ipv6_is_closed_too(yard: Yard) -> None:
+    """Docker turns IPv6 off in the containers; here they and the bridge have it all the same."""
+    for network in BOTH:
+        bridge = BRIDGES[network]
+        yard.listener(network)  # a bridge without a port has no carrier, and gives itself no address
+        yard.host.run(f"sysctl -qw net.ipv6.conf.{bridge}.disable_ipv6=0; sleep 2")
+        found = yard.host.run(f"ip -6 -o addr show dev {bridge} scope link | awk '{{print $4}}' | cut -d/ -f1").stdout
+        address = f"{found.split()[0]}%eth0"
+        targets = {*all_of(address), ("tcp", address, 22), ("ping", "ff02::1%eth0", 0)}
+        settle = ("--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.default.accept_dad=0")
+        reached = yard.reached(network, targets, *settle, route=False)
+        yard.host.run(f"sysctl -qw net.ipv6.conf.{bridge}.disable_ipv6=1")
+        assert reached == (targets if network == OPEN else set()), network
+
+
+_CANARY = """
+import socket
+wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+wire.bind(("0.0.0.0", 53))
+while True:
+    data, sender = wire.recvfrom(512)
+    with open("/run/casemate-test-canary", "ab") as log:
+        log.write(data + bytes([10]))
+    wire.sendto(data[:2] + bytes([0x81, 0x83]) + data[4:], sender)
+"""
+
+
+def test_no_name_that_a_container_asks_for_is_heard(yard: Yard) -> None:
+    """The host's resolver is a loopback one, which engines with CVE-2024-29018 ask on a container's behalf."""
+    heard = "cat /run/casemate-test-canary 2>/dev/null || true"
+    before = yard.host.run("cat /etc/resolv.conf").stdout
+    yard.host.run(f"systemd-run --quiet --unit casemate-test-canary python3 -c '{_CANARY}'; sleep 0.5")
+    yard.host.run("echo 'nameserver 127.0.0.53' >/etc/resolv.conf")
+    try:
+        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, route=False)
+        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, "--dns", GATEWAYS[ISOLATED])
+        assert yard.host.run(heard).stdout == ""
+        yard.reached(OPEN, {("name", "outside.casemate.test", 0)}, "--dns", GATEWAYS[OPEN])
+        assert "outside" in yard.host.run(heard).stdout
+    finally:
+        yard.host.run(f"cat >/etc/resolv.conf <<'E'\n{before}E")
+        yard.host.run("systemctl stop casemate-test-canary; rm -f /run/casemate-test-canary")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "nft flush ruleset",
+        "nft delete table inet casemate",
+        "nft flush chain inet casemate input",
+        "nft insert rule inet casemate input iifname csm0 tcp dport 22 accept",
+        "echo 'table inet casemate {}' >>/etc/casemate/network/casemate.nft",
+        "rm -f /etc/systemd/system/nftables.service.d/*",
+        "systemctl disable --now casemate-firewall",
+    ],
+)
+def test_walls_that_somebody_broke_are_shown_and_mended(deployed: Deployment, yard: Yard, damage: str) -> None:
+    only = ("--only", "network")
+    yard.host.run(damage)
+    assert deployed.json("plan", "--exit-code", *only, status=1)["hosts"][deployed.host.name]["changed"] >= 1
+    deployed.casemate("deploy", *only)
+    assert deployed.json("plan", "--exit-code", *only)["hosts"][deployed.host.name]["changed"] == 0
+    yard.host.run("systemctl restart docker")  # puts Docker's own rules back, which `flush ruleset` took too
+    assert yard.reached(ISOLATED, all_of(GATEWAYS[ISOLATED])) == set()
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "reload", "stop"])
+def test_the_distributions_firewall_does_not_take_the_walls_along(yard: Yard, verb: str) -> None:
+    """Its own rules are `flush ruleset` and three empty chains."""
+    if verb in ("reload", "stop"):
+        yard.host.run("systemctl start nftables")
+    yard.host.run(f"nft add table inet victim; systemctl {verb} nftables")
+    tables = yard.host.run("nft list tables").stdout
+    yard.host.run("systemctl stop nftables; systemctl restart docker")
+    assert "table inet victim" not in tables, "it did flush"
+    assert "table inet casemate" in tables
+    assert "table bridge casemate" in tables
+
+
+def test_without_walls_there_is_no_engine_and_a_deploy_mends_both(deployed: Deployment, yard: Yard) -> None:
+    yard.host.run("echo garbage >>/etc/casemate/network/casemate.nft")
+    yard.host.run("systemctl stop docker.socket docker casemate-firewall")
+    assert yard.host.run("systemctl start docker", check=False).status != 0
+    assert yard.host.run("systemctl is-active docker", check=False).status != 0
+    deployed.casemate("deploy", "--only", "docker", "--only", "network")
+    assert yard.host.run("systemctl is-active docker casemate-firewall").stdout.split() == ["active", "active"]
+
+
+def test_at_boot_the_walls_stand_before_the_engine_starts(yard: Yard) -> None:
+    assert "casemate-firewall.service" in yard.host.run("systemctl show -P After docker").stdout.split()
+    assert "casemate-firewall.service" in yard.host.run("systemctl show -P Requires docker").stdout.split()
+    assert yard.host.run("systemctl is-enabled casemate-firewall").stdout.strip() == "enabled"
+
+
+def test_a_network_of_the_same_name_that_is_open_is_made_anew(deployed: Deployment, yard: Yard) -> None:
+    """Containers on it go on running, and are on the isolated one afterwards; stopped ones still start."""
+    run = f"--network {ISOLATED} --volume /usr:/usr:ro"
+    holders = yard.host.run(f"docker ps -aq --filter network={ISOLATED}").stdout.split()
+    for holder in holders:
+        yard.host.run(f"docker network disconnect --force {ISOLATED} {holder}")
+    yard.host.run(
+        f"docker network rm {ISOLATED}; docker network create --subnet 172.31.250.0/24 "
+        f"--opt com.docker.network.bridge.name={BRIDGES[ISOLATED]} {ISOLATED}"
+    )
+    yard.host.run(f"docker run -d --name casemate-test-runs {run} casemate-test sleep 600")
+    yard.host.run(f"docker run --name casemate-test-ended {run} casemate-test true")
+    process = "docker inspect -f '{{.State.Pid}}' casemate-test-runs"
+    before = yard.host.run(process).stdout
+    assert "Internal=False" in json.dumps(deployed.json("plan", "--only", "network"))
+    deployed.casemate("deploy", "--only", "network")
+    assert yard.host.run(process).stdout == before
+    inspect = json.loads(yard.host.run(f"docker network inspect {ISOLATED}").stdout)[0]
+    assert inspect["Internal"]
+    assert "casemate-test-runs" in {each["Name"] for each in inspect["Containers"].values()}
+    yard.host.run("docker start -a casemate-test-ended")
+    assert yard.reached(ISOLATED, {("tcp", GATEWAYS[ISOLATED], 22), ("tcp", GATEWAYS[ISOLATED], PORT)}) == set()
+    yard.host.run("docker rm -f casemate-test-runs casemate-test-ended")
+    assert deployed.json("plan", "--only", "network")["hosts"][deployed.host.name]["changed"] == 0
+
+
+def test_a_dead_engine_is_an_error_and_not_an_absent_network(deployed: Deployment, yard: Yard) -> None:
+    """Broken past what a deploy mends: the engine's own program."""
+    yard.host.run("systemctl stop docker.socket docker; chmod a-x /usr/sbin/dockerd")
+    try:
+        done = deployed.casemate("deploy", "--only", "network", status=1)
+        assert "docker" in done.stderr
+    finally:
+        yard.host.run("chmod a+x /usr/sbin/dockerd; systemctl reset-failed docker; systemctl start docker")
+    deployed.casemate("deploy", "--only", "network")

@@ -1,0 +1,45 @@
+"""One scripted service a test, and one real engine for all of them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from service.vision.engine.loading import Choices
+from service.vision.engine.transformers import TransformersEngine
+from tests.service.vision import tiny
+from tests.service.vision.running import Running
+from tests.service.vision.scripted import ScriptedEngine
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def service(engine: ScriptedEngine, tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path, engine).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("tiny"))
+
+
+def choices(path: Path) -> Choices:
+    return Choices(path, "cpu", "fp32", max_context=512, max_new_tokens=64, max_pixels=1_300_000)
+
+
+@pytest.fixture(scope="session")
+def real(checkpoint: Path) -> Iterator[TransformersEngine]:
+    engine = TransformersEngine(choices(checkpoint))
+    asyncio.run(engine.start())
+    yield engine
+    asyncio.run(engine.stop())

@@ -1,0 +1,103 @@
+"""A service on its socket, in a thread of the test."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from service.ledger import verify
+from service.vision.application import create
+from service.vision.configuration import Configuration
+from service.vision.engine.protocol import Engine
+from service.vision.server import Server
+
+IDENTITY = {"x-auth-principal": "alice", "x-auth-key-id": "alice-1", "x-real-ip": "192.0.2.7"}
+
+
+class Running:
+    """`client` speaks to it as Nginx does."""
+
+    def __init__(self, directory: Path, engine: Engine, **settings: Any) -> None:
+        given = {
+            "model": directory,
+            "model_name": "micro",
+            "device": "cpu",
+            "precision": "fp32",
+            "queue": 4,
+            "release": "r1",
+        }
+        places = {"socket": directory / "vision.sock", "audit_log": directory / "audit.jsonl"}
+        self.configuration = Configuration(**{**given, **places, "max_new_tokens": 64, "drain_seconds": 5, **settings})
+        app, self.serving = create(self.configuration, engine)
+        self.server = Server(app, self.serving)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.client = self.connect()
+
+    def start(self) -> Running:
+        self.thread.start()
+        deadline = time.monotonic() + 20
+        while not self.server.started and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self
+
+    def stop(self) -> None:
+        self.client.close()
+        self.server.should_exit = True
+        self.thread.join(10)
+
+    def connect(self, **headers: str) -> httpx.Client:
+        transport = httpx.HTTPTransport(uds=str(self.configuration.socket))
+        return httpx.Client(transport=transport, base_url="http://vision", headers={**IDENTITY, **headers}, timeout=20)
+
+    def ask(self, body: Any = None, **changes: Any) -> httpx.Response:
+        """POST a question with a picture; `changes` to its fields."""
+        content = (
+            body
+            if isinstance(body, bytes)
+            else json.dumps({**question(), **changes} if body is None else body).encode()
+        )
+        return self.client.post("/v1/chat/completions", content=content, headers={"content-type": "application/json"})
+
+    def lines(self, expected: int | None = None) -> list[dict[str, Any]]:
+        """The audit log, once it has as many lines as expected."""
+        log, deadline = self.configuration.audit_log, time.monotonic() + 5
+        while True:
+            lines = [json.loads(line) for line in log.read_bytes().splitlines()] if log.exists() else []
+            if expected is None or len(lines) >= expected or time.monotonic() > deadline:
+                assert expected is None or len(lines) == expected
+                assert not lines or not verify(log).findings
+                return lines
+            time.sleep(0.01)
+
+
+def data_url(file: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (30, 20), kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind, **options)
+    return file.getvalue()
+
+
+def part(file: bytes | None = None, **options: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": data_url(file or picture()), **options}}
+
+
+def user(*content: Any) -> dict[str, Any]:
+    return {
+        "role": "user",
+        "content": [{"type": "text", "text": one} if isinstance(one, str) else one for one in content],
+    }
+
+
+def question() -> dict[str, Any]:
+    return {"model": "micro", "messages": [user(part(), "What colour is it?")]}

@@ -1,0 +1,74 @@
+"""An engine that says what a test tells it to, by the same protocol as the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from service.vision.conversation import Job
+from service.vision.engine.protocol import Done, Health, JobFailed, JobRefused, Text
+
+Say = str | float | JobFailed
+"""A text, a pause in seconds, or a failure."""
+
+
+@dataclass
+class ScriptedGeneration:
+    """Says its script, one entry a token."""
+
+    script: Sequence[Say]
+    reason: str
+    prompt_tokens: int = 7
+    thinks_first: bool = False
+    cancelled: bool = False
+    said: int = 0
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    async def __aiter__(self) -> AsyncIterator[Text | Done]:
+        for what in self.script:
+            if isinstance(what, JobFailed):
+                raise what
+            if isinstance(what, float):
+                await asyncio.sleep(what)
+                continue
+            self.said += 1
+            yield Text(what, self.said)
+        yield Done("length" if self.reason == "length" else "stop", self.said)
+
+
+@dataclass
+class ScriptedEngine:
+    """Set `script`, `reason`, `refusal` and `state` before a request; `generations` and `jobs` show what came."""
+
+    script: Sequence[Say] = ("It", " is", " red.")
+    reason: str = "stop"
+    thinks_first: bool = False
+    refusal: JobRefused | JobFailed | None = None
+    state: str = "ready"
+    beat: float = 0.0
+    width: int = 2
+    jobs: list[Job] = field(default_factory=list)
+    generations: list[ScriptedGeneration] = field(default_factory=list)
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        self.state = "stopping"
+
+    def health(self) -> Health:
+        return Health(self.state, self.beat)  # type: ignore[arg-type]
+
+    def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
+        return (8, 8) if coarse else (16, 16)
+
+    async def submit(self, job: Job) -> ScriptedGeneration:
+        self.jobs.append(job)
+        if self.refusal:
+            raise self.refusal
+        generation = ScriptedGeneration(self.script, self.reason, thinks_first=self.thinks_first)
+        self.generations.append(generation)
+        return generation

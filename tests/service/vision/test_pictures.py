@@ -1,0 +1,209 @@
+"""Hostile pictures, and pictures as phones and drawing programs make them."""
+
+import base64
+import contextlib
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.vision.conversation import Picture
+from service.vision.pictures import Limits, PictureRefused, decode
+from tests.service.vision.running import data_url, picture
+
+LIMITS = Limits(file_bytes=200_000, pixels=1_000_000)
+
+
+def as_it_is(width: int, height: int) -> tuple[int, int]:
+    return width, height
+
+
+def seen(file: bytes, kind: str = "png", fit: Callable[[int, int], tuple[int, int]] = as_it_is) -> Picture:
+    return decode(data_url(file, kind), LIMITS, fit)
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(PictureRefused) as refused:
+        decode(url, LIMITS, as_it_is)
+    assert "0x" not in str(refused.value)
+    assert "PIL" not in str(refused.value)
+    return refused.value.code
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png(width: int, height: int, rows: bytes, depth: int = 1, colour: int = 0) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+
+
+def webp_of(width: int, height: int) -> bytes:
+    """Only a header that promises a huge canvas."""
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    head = b"VP8X" + struct.pack("<I", 10) + b"\x00\x00\x00\x00" + size
+    return b"RIFF" + struct.pack("<I", 4 + len(head)) + b"WEBP" + head
+
+
+HALF = Image.new("RGB", (4, 2), "red")
+HALF.paste("blue", (2, 0, 4, 2))
+ANIMATION = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_three_kinds(kind: str) -> None:
+    found = seen(picture(size=(30, 20), kind=kind))
+    assert (found.width, found.height, found.image.mode) == (30, 20, "RGB")
+    red, green, blue = np.asarray(found.image)[10, 10]
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_the_digest_is_that_of_the_decoded_pixels() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (700, 30, 3), np.uint8)
+    found = seen(saved(Image.fromarray(noise)), fit=lambda *_: (3, 70))
+    assert found.sha256 == hashlib.sha256(noise.tobytes()).hexdigest()
+    assert (found.image.size, found.width, found.height) == ((3, 70), 30, 700)
+
+
+def test_what_the_name_says_does_not_matter_but_what_it_is() -> None:
+    assert seen(picture(kind="JPEG"), "png").width == 30
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        (png(9000, 9000, b"\x00" * (9000 * 1126)), "image_too_many_pixels"),
+        (png(2**31 - 1, 2**31 - 1, b""), "image_too_many_pixels"),
+        (webp_of(16_383, 16_383), "image_too_many_pixels"),
+        (saved(ANIMATION[0], save_all=True, append_images=ANIMATION[1:]), "image_animated"),
+        (saved(ANIMATION[0], "WEBP", save_all=True, append_images=ANIMATION[1:]), "image_animated"),
+        (saved(Image.new("RGB", (300, 1))), "image_too_stretched"),
+        (saved(Image.new("RGB", (1, 201))), "image_too_stretched"),
+        (png(0, 5, b""), "image_unreadable"),
+        (picture(size=(99, 99))[:-60], "image_broken"),
+        (picture(kind="JPEG", size=(99, 99))[:700], "image_broken"),
+        (png(40, 40, b"\x00" * 3), "image_broken"),
+        (saved(Image.new("RGB", (9, 9)), "TIFF"), "image_unreadable"),
+        (saved(Image.new("RGB", (9, 9)), "GIF"), "image_unreadable"),
+        (saved(Image.new("RGB", (9, 9)), "BMP"), "image_unreadable"),
+        (saved(Image.new("RGB", (9, 9)), "PPM"), "image_unreadable"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='http://192.0.2.1/x'/></svg>", "image_unreadable"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "image_unreadable"),
+        (b"%PDF-1.7", "image_unreadable"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image_unreadable"),
+        (b"", "image_unreadable"),
+    ],
+)
+def test_refused_by_name(file: bytes, code: str) -> None:
+    assert refusal(data_url(file)) == code
+
+
+def test_a_bomb_is_refused_by_its_header_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    assert refusal(data_url(png(9000, 9000, b"\x00" * (9000 * 1126)))) == "image_too_many_pixels"
+    assert refusal(data_url(saved(ANIMATION[0], save_all=True, append_images=ANIMATION[1:]))) == "image_animated"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://192.0.2.1/a.png", "image_url_unsupported"),
+        ("file:///etc/passwd", "image_url_unsupported"),
+        ("", "image_url_unsupported"),
+        ("data:image/svg+xml;base64,AAAA", "image_url_unsupported"),
+        ("data:image/gif;base64,AAAA", "image_url_unsupported"),
+        ("data:image/png,AAAA", "image_url_unsupported"),
+        ("data:image/png;base64,AA\nAA", "image_not_base64"),
+        ("data:image/png;base64,AAAA AAAA", "image_not_base64"),
+        ("data:image/png;base64,AAA", "image_not_base64"),
+        ("data:image/png;base64,AA==AAAA", "image_not_base64"),
+        ("data:image/png;base64,AA-_", "image_not_base64"),
+        ("data:image/png;base64,é", "image_not_base64"),
+        ("data:image/png;base64," + "A" * 300_000, "image_too_large"),
+    ],
+)
+def test_urls_that_are_no_picture(url: str, code: str) -> None:
+    assert refusal(url) == code
+
+
+def test_padding_in_the_middle_of_a_long_file_is_found() -> None:
+    text = base64.b64encode(bytes(400_000)).decode()
+    step = (1 << 18) // 3 * 4
+    with pytest.raises(PictureRefused, match="padding at the end"):
+        decode("data:image/png;base64," + text[: step - 2] + "==" + text[step:], Limits(500_000, 9), as_it_is)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_turned_as_exif_says(orientation: int) -> None:
+    marked = Image.new("RGB", (64, 32), "white")
+    marked.paste("red", (0, 0, 24, 12))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = seen(saved(marked, "PNG", exif=exif))
+    upright = {2: 0, 3: 180, 4: 0, 5: 90, 6: 90, 7: 90, 8: 90}.get(orientation, 0) in (0, 180)
+    assert found.image.size == ((64, 32) if upright else (32, 64))
+    corners = {1: (2, 2), 2: (61, 2), 3: (61, 29), 4: (2, 29), 5: (2, 2), 6: (29, 2), 7: (29, 61), 8: (2, 61)}
+    x, y = corners.get(orientation, (2, 2))
+    assert found.image.getpixel((x, y)) == (255, 0, 0)
+
+
+def test_broken_exif_turns_nothing() -> None:
+    assert seen(saved(HALF, "JPEG", exif=b"Exif\x00\x00broken"), "jpeg").image.size == (4, 2)
+
+
+def test_a_phone_s_photograph_with_more_pictures_in_it_is_no_animation() -> None:
+    file = saved(ANIMATION[0], "MPO", save_all=True, append_images=ANIMATION[1:])
+    assert seen(file, "jpeg").image.getpixel((4, 4)) == (254, 0, 0)
+
+
+def test_sixteen_bits_are_scaled() -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(1, 256).repeat(4, axis=0)
+    found = np.asarray(seen(saved(Image.fromarray(ramp))).image)
+    assert found.shape == (4, 256, 3)
+    assert (found[0, 0, 0], found[0, 128, 1], found[0, 255, 2]) == (0, 128, 255)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_white(mode: str) -> None:
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    image = clear.convert("LA") if mode == "LA" else clear.convert("P") if mode == "P" else clear
+    options = {"transparency": image.getpixel((0, 0))} if mode == "P" else {}
+    assert seen(saved(image, **options)).image.getpixel((4, 4)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
+def test_other_colour_spaces(mode: str) -> None:
+    file = saved(Image.new("RGB", (8, 8), "white").convert(mode), "JPEG" if mode == "CMYK" else "PNG")
+    assert seen(file).image.getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_a_picture_with_a_script_behind_it_is_only_its_pixels() -> None:
+    plain = seen(picture())
+    assert seen(picture() + b"<script>alert(1)</script>PK\x03\x04").sha256 == plain.sha256
+
+
+@given(st.data())
+def test_no_changed_byte_brings_anything_but_a_picture_or_a_refusal(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(("PNG", "JPEG", "WEBP")))
+    file = bytearray(picture(size=(40, 30), kind=kind))
+    for _ in range(data.draw(st.integers(1, 6))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(PictureRefused):
+        assert seen(bytes(file)).image.mode == "RGB"
