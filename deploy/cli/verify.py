@@ -37,7 +37,7 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         output.document(report.document(judged))
     else:
-        output.table([row for host, findings in judged.items() for row in report.rows(host, findings)])
+        output.table([row for host, findings in judged.items() for row in report.rows(host, findings, inventory)])
         for host, findings in judged.items():
             output.answer(report.summary(host, findings))
     if not all(report.good(findings) for findings in judged.values()):

@@ -52,8 +52,8 @@ def value(expression: str, variables: Mapping[str, Any]) -> Any:
 def _evaluated(expression: str, variables: Mapping[str, Any]) -> Any:
     for variable, section in sections(expression):
         seen = variables.get(variable) or {}
-        if seen.get(section) is None:
-            why = (seen.get("errors") or {}).get(section)
+        if _in(seen, section) is None:
+            why = _in(_in(seen, "errors"), section)
             raise Unknown(f"{section} could not be read: {why or 'it was not looked at'}")
     try:
         return compiled(expression).evaluate(variables)
@@ -62,6 +62,11 @@ def _evaluated(expression: str, variables: Mapping[str, Any]) -> Any:
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         # celpy lets Python's own errors through where a value has a type that the expression did not expect.
         raise Unknown(f"{type(error).__name__}: {error}") from error
+
+
+def _in(found: Any, key: str) -> Any:
+    """celpy's maps raise where a dict's `get` gives None."""
+    return found[key] if isinstance(found, Mapping) and key in found else None
 
 
 def sections(expression: str) -> list[tuple[str, str]]:

@@ -33,15 +33,15 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     )
 
 
-def rows(host: str, findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """One row for the terminal each; what to do stands beside what is wrong."""
+def rows(host: str, findings: Sequence[Finding], inventory: str) -> list[dict[str, str]]:
+    """One row for the terminal each; what to type stands beside what is wrong."""
     return [
         {
             "host": host,
             "verdict": finding.verdict,
             "severity": finding.control.severity,
             "control": finding.control.id,
-            "finding": _text(finding),
+            "finding": _text(finding).replace("INVENTORY", inventory),
         }
         for finding in worst_first(findings)
     ]

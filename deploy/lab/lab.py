@@ -59,7 +59,9 @@ class Lab:
                     self._docker.make(name, plan[name], self._files(name))
             self._write_down()
             for host in self.hosts:
-                await_ready(host)
+                state = await_ready(host)
+                if state != "running":
+                    self._say(f"{host.name}: systemd is {state or 'still starting'}. Next: casemate lab status")
             return self.hosts
 
     @property

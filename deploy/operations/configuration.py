@@ -60,7 +60,7 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "pids": vision.pids,
         "shm_size": in_bytes(vision.shm_size),
         "tmpfs": {"/tmp": _tmpfs(in_bytes(vision.tmpfs_size))},  # noqa: S108  the container's own
-        "ulimits": {"core": 0, "nofile": 65536},
+        "ulimits": {"core": 0, "nofile": 16384},
         "gpus": vision.gpus if vision.device == "cuda" else [],
         "exam": _golden(settings),
         "handover": {

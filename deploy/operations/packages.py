@@ -22,7 +22,8 @@ dpkg --configure -a
 apt="apt-get -y -q -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold"
 lists_of_this_hour() {{ [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -60 -print -quit)" ]; }}
 lists_of_this_hour || $apt update
-$apt install --no-install-recommends {packages} || {{ $apt update && $apt install --no-install-recommends {packages}; }}"""
+install="$apt install --no-install-recommends {packages}"
+$install || {{ $apt update && $install; }}"""
 
 
 @convergence

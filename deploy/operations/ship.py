@@ -10,7 +10,6 @@ from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
-from deploy.paths import HOST_STATE
 
 _NOTHING: dict[str, Any] = {
     "accepted_sequence": 0,
@@ -77,4 +76,4 @@ def _has_image(seen: Observed, release: Built) -> bool:
 
 
 def _has_model(seen: Observed, release: Built) -> bool:
-    return seen.directory(f"{HOST_STATE}/models/{release.model_directory}") is not None
+    return any(record["model"] == release.model_directory for record in accepted(seen)["releases"])

@@ -14,7 +14,7 @@ from deploy.settings.release import ReleaseSettings
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
-_BY_NAME = ("LICENSE", "NOTICE")
+_BY_NAME = ("LICENSE", "NOTICE", "SHA256SUMS")
 _REQUIRED = ("config.json", "tokenizer_config.json", "tokenizer.json")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deploy.errors import CasemateError
+from deploy.release.private import make_private
 from deploy.settings.release import ReleaseSettings
 
 NAMESPACE = "casemate-release-v1"
@@ -61,7 +62,7 @@ def _make_key(settings: ReleaseSettings) -> None:
     key = settings.signing_key
     if key.exists():
         return
-    key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(key.parent)
     done = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", settings.signer, "-f", str(key))
     if done.returncode:
         raise CasemateError(

@@ -10,6 +10,7 @@ from deploy.release import digests
 from deploy.release.image import Image
 from deploy.release.manifest import Manifest, contents, stamped
 from deploy.release.model import Model
+from deploy.release.private import make_private
 from deploy.release.signature import sign, verify
 from deploy.settings.release import ReleaseSettings
 
@@ -43,7 +44,7 @@ def signed_release(
         pass  # not there, damaged, or by a key of before: sign it now
     document = stamped(found, newer_than).document()
     directory = _releases() / found.id
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     # The manifest goes last: one that is there has its signature, and one with an older signature is signed again.
     digests.write(directory / "settings.json", settings.model_dump_json(indent=2).encode())
     digests.write(directory / "manifest.json.sig", sign(document, settings))

@@ -64,7 +64,8 @@ def _host_config(wanted: dict[str, Any], seccomp: str | None) -> dict[str, Any]:
         "DnsSearch": ["."],
         "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in sorted(wanted["ulimits"].items())],
         "Mounts": [
-            {"Type": "bind", "Source": mount["source"], "Target": mount["target"], "ReadOnly": mount["read_only"]}
+            {"Type": "bind", "Source": mount["source"], "Target": mount["target"]}
+            | ({"ReadOnly": True} if mount["read_only"] else {})  # the engine shows no false
             for mount in wanted["mounts"]
         ],
         "Binds": [],

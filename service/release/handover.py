@@ -14,7 +14,7 @@ from service.release.files import locked
 from service.release.journal import Journal
 from service.release.layout import Layout
 from service.release.probe import examine, ready
-from service.release.running import Container, containers, start, wait_until_ready
+from service.release.running import Container, containers, create, start, wait_until_ready
 from service.release.wanted import Wanted, wanted
 
 _REPLACED = "-replaced"
@@ -97,7 +97,7 @@ class _Handover:
             for container in running:
                 self.engine.stop(container.name)
         self.journal.step("Create the new container", mode=mode)
-        self.engine.create(self.new.name, self.new.arguments)
+        create(self.layout, self.engine, self.new)
         self.journal.step("Start the new container")
         start(self.layout, self.engine, containers(self.engine, self.new.component)[self.new.name])
 

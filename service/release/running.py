@@ -10,6 +10,7 @@ from service.release.engine import Engine
 from service.release.errors import ReleaseError
 from service.release.layout import Layout
 from service.release.probe import ready
+from service.release.wanted import Wanted
 
 _CRASHES = 2
 """Restarts after which a new container is given up; the engine itself would try five times."""
@@ -42,6 +43,12 @@ def containers(engine: Engine, component: str) -> dict[str, Container]:
             inspected,
         )
     return found
+
+
+def create(layout: Layout, engine: Engine, new: Wanted) -> None:
+    """A container that does not run yet. The engine wants every directory that it mounts to be there already."""
+    door.socket_directory(layout, new.component, new.release, new.uid)
+    engine.create(new.name, new.arguments)
 
 
 def start(layout: Layout, engine: Engine, container: Container) -> Path:

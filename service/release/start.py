@@ -6,7 +6,7 @@ from service.release.engine import Engine
 from service.release.errors import ReleaseError
 from service.release.files import locked
 from service.release.layout import Layout
-from service.release.running import containers, start, wait_until_ready
+from service.release.running import containers, create, start, wait_until_ready
 from service.release.wanted import wanted
 
 
@@ -28,7 +28,7 @@ def start_live(layout: Layout, engine: Engine, component: str) -> None:
             if container.name != new.name or drift(new.arguments, container.inspected):
                 engine.remove(container.name)
         if new.name not in containers(engine, component):
-            engine.create(new.name, new.arguments)
+            create(layout, engine, new)
         found = containers(engine, component)[new.name]
         if not found.running:
             start(layout, engine, found)

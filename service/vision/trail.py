@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.vision import audit
+from service.vision import audit, faults
 from service.vision.audit import Auditor, AuditUnavailable, Entry
 
 _PROBES = frozenset({"/healthz", "/readyz"})
@@ -41,6 +41,8 @@ class Trail:
         exit_ = _Exit(self._auditor, entry, send, probe=scope["path"] in _PROBES)
         try:
             await self._app(scope, receive, exit_.send)
+        except Exception as error:  # Answered already, with 500; uvicorn would log the message too.
+            faults.tell(error)
         finally:
             await exit_.close()
 

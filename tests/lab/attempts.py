@@ -10,9 +10,10 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-SECONDS = 1.5
+SECONDS = 1.0
 
 
 def tcp(address: str, port: int) -> bool:
@@ -25,15 +26,11 @@ def tcp(address: str, port: int) -> bool:
 
 
 def udp(address: str, port: int) -> bool:
-    """A datagram is answered, or refused by ICMP."""
+    """A datagram is answered, from whichever address: a host with several answers by the nearest."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.settimeout(SECONDS)
-        wire.connect(socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0][4])
-        wire.send(b"knock")
-        try:
-            return bool(wire.recv(64))
-        except ConnectionRefusedError:
-            return True
+        wire.sendto(b"knock", socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0][4])
+        return bool(wire.recvfrom(64))
 
 
 def ping(address: str, _: int) -> bool:
@@ -75,8 +72,20 @@ def attempt(target: list) -> bool:  # type: ignore[type-arg]
         return False
 
 
+def await_ipv6() -> None:
+    """Until eth0 has an address that nobody else has turned out to have: its flags say "tentative" before."""
+    for _ in range(40):
+        with open("/proc/net/if_inet6", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        if any(row[5] == "eth0" and not int(row[4], 16) & 0x40 for row in rows):
+            return
+        time.sleep(0.1)
+
+
 def main(plan: dict) -> None:  # type: ignore[type-arg]
     """Take the way that was asked for, then try all targets at once."""
+    if plan.get("ipv6"):
+        await_ipv6()
     if plan.get("gateway"):
         subprocess.run(["/usr/sbin/ip", "route", "replace", "default", "via", plan["gateway"]], check=True)
     with ThreadPoolExecutor(32) as pool:

@@ -32,7 +32,7 @@ DOCKERS_OWN = (".dockerenv", "dev/", "etc/hosts", "etc/hostname", "etc/resolv.co
 
 @pytest.fixture
 def engine() -> Iterator[Any]:
-    client = docker.from_env(timeout=600)
+    client: Any = docker.from_env(timeout=600)
     before = {image.id for image in client.images.list()}
     yield client
     for image in client.images.list():

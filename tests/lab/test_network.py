@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.lab.host import LabHost
 from tests.lab.deployment import Deployment
-from tests.lab.yard import BRIDGES, GATEWAYS, ISOLATED, OPEN, PORT, Yard, all_of
+from tests.lab.yard import BRIDGES, GATEWAYS, ISOLATED, OPEN, PORT, SUBNETS, Neighbour, Yard, all_of
 
 pytestmark = pytest.mark.lab
 
@@ -22,13 +23,18 @@ def yard(deployed: Deployment) -> Yard:
 
 
 @pytest.fixture
-def neighbour(deployed: Deployment) -> Iterator[Yard]:
-    """Another host of the lab, that listens too."""
-    other = Yard(next(host for host in deployed.lab.hosts if host.name != deployed.host.name))
-    other.prepare()
-    yield other
-    for gateway in GATEWAYS.values():
-        other.host.run(f"ip route del {gateway.rpartition('.')[0]}.0/24", check=False)
+def other(deployed: Deployment) -> LabHost:
+    """Another host of the lab."""
+    return next(host for host in deployed.lab.hosts if host.name != deployed.host.name)
+
+
+@pytest.fixture
+def neighbour(other: LabHost) -> Iterator[Neighbour]:
+    """Somebody else on the lab's network."""
+    neighbour = Neighbour(other)
+    neighbour.prepare()
+    yield neighbour
+    neighbour.leave()
 
 
 def test_a_container_reaches_no_address_of_the_host(yard: Yard) -> None:
@@ -39,8 +45,8 @@ def test_a_container_reaches_no_address_of_the_host(yard: Yard) -> None:
         assert yard.reached(network, targets) == (targets if network == OPEN else set()), network
 
 
-def test_a_container_reaches_no_neighbour(yard: Yard, neighbour: Yard) -> None:
-    targets = {*all_of(neighbour.address), ("tcp", neighbour.address, 22)}
+def test_a_container_reaches_no_neighbour(yard: Yard, other: LabHost) -> None:
+    targets = {("tcp", Yard(other).address, 22), ("ping", Yard(other).address, 0)}
     assert yard.reached(OPEN, targets) == targets
     assert yard.reached(ISOLATED, targets) == set()
 
@@ -77,13 +83,12 @@ def test_containers_of_two_networks_do_not_meet(yard: Yard) -> None:
     assert yard.reached(OPEN, outside) == outside
 
 
-def test_a_neighbour_with_a_route_does_not_get_in(yard: Yard, neighbour: Yard) -> None:
+def test_a_neighbour_with_a_route_does_not_get_in(yard: Yard, neighbour: Neighbour) -> None:
     """To a container, and to the bridge's own address."""
     for network in BOTH:
-        subnet = f"{GATEWAYS[network].rpartition('.')[0]}.0/24"
         targets = all_of(yard.listener(network)) | all_of(GATEWAYS[network]) | {("tcp", GATEWAYS[network], 22)}
-        neighbour.host.run(f"ip route replace {subnet} via {yard.address}")
-        assert neighbour.reached_from_here(targets) == (targets if network == OPEN else set()), network
+        reached = neighbour.reached(targets, SUBNETS[network], yard.address)
+        assert reached == (targets if network == OPEN else set()), network
 
 
 def test_the_host_still_reaches_a_container(yard: Yard) -> None:
@@ -92,7 +97,7 @@ def test_the_host_still_reaches_a_container(yard: Yard) -> None:
 
 
 def test_ipv6_is_closed_too(yard: Yard) -> None:
-    """Docker turns IPv6 off in the containers; here they and the bridge have it all the same."""
+    """To the bridge by its link-local address, and to whoever hears a multicast."""
     for network in BOTH:
         bridge = BRIDGES[network]
         yard.listener(network)  # a bridge without a port has no carrier, and gives itself no address
@@ -100,8 +105,7 @@ def test_ipv6_is_closed_too(yard: Yard) -> None:
         found = yard.host.run(f"ip -6 -o addr show dev {bridge} scope link | awk '{{print $4}}' | cut -d/ -f1").stdout
         address = f"{found.split()[0]}%eth0"
         targets = {*all_of(address), ("tcp", address, 22), ("ping", "ff02::1%eth0", 0)}
-        settle = ("--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.default.accept_dad=0")
-        reached = yard.reached(network, targets, *settle, route=False)
+        reached = yard.reached_by_ipv6(network, targets)
         yard.host.run(f"sysctl -qw net.ipv6.conf.{bridge}.disable_ipv6=1")
         assert reached == (targets if network == OPEN else set()), network
 
@@ -125,10 +129,11 @@ def test_no_name_that_a_container_asks_for_is_heard(yard: Yard) -> None:
     yard.host.run(f"systemd-run --quiet --unit casemate-test-canary python3 -c '{_CANARY}'; sleep 0.5")
     yard.host.run("echo 'nameserver 127.0.0.53' >/etc/resolv.conf")
     try:
-        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, route=False)
-        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, "--dns", GATEWAYS[ISOLATED])
+        impatient = ("--dns-opt", "timeout:1", "--dns-opt", "attempts:1")
+        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, *impatient)
+        yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, *impatient, "--dns", GATEWAYS[ISOLATED])
         assert yard.host.run(heard).stdout == ""
-        yard.reached(OPEN, {("name", "outside.casemate.test", 0)}, "--dns", GATEWAYS[OPEN])
+        yard.reached(OPEN, {("name", "outside.casemate.test", 0)}, *impatient, "--dns", GATEWAYS[OPEN])
         assert "outside" in yard.host.run(heard).stdout
     finally:
         yard.host.run(f"cat >/etc/resolv.conf <<'E'\n{before}E")
@@ -153,8 +158,9 @@ def test_walls_that_somebody_broke_are_shown_and_mended(deployed: Deployment, ya
     assert deployed.json("plan", "--exit-code", *only, status=1)["hosts"][deployed.host.name]["changed"] >= 1
     deployed.casemate("deploy", *only)
     assert deployed.json("plan", "--exit-code", *only)["hosts"][deployed.host.name]["changed"] == 0
-    yard.host.run("systemctl restart docker")  # puts Docker's own rules back, which `flush ruleset` took too
-    assert yard.reached(ISOLATED, all_of(GATEWAYS[ISOLATED])) == set()
+    if damage == "nft flush ruleset":
+        yard.restart_engine()  # Docker's own rules are its own to put back
+        assert yard.reached(ISOLATED, all_of(GATEWAYS[ISOLATED])) == set()
 
 
 @pytest.mark.parametrize("verb", ["start", "restart", "reload", "stop"])
@@ -164,7 +170,8 @@ def test_the_distributions_firewall_does_not_take_the_walls_along(yard: Yard, ve
         yard.host.run("systemctl start nftables")
     yard.host.run(f"nft add table inet victim; systemctl {verb} nftables")
     tables = yard.host.run("nft list tables").stdout
-    yard.host.run("systemctl stop nftables; systemctl restart docker")
+    yard.host.run("systemctl stop nftables")
+    yard.restart_engine()
     assert "table inet victim" not in tables, "it did flush"
     assert "table inet casemate" in tables
     assert "table bridge casemate" in tables
@@ -218,5 +225,6 @@ def test_a_dead_engine_is_an_error_and_not_an_absent_network(deployed: Deploymen
         done = deployed.casemate("deploy", "--only", "network", status=1)
         assert "docker" in done.stderr
     finally:
-        yard.host.run("chmod a+x /usr/sbin/dockerd; systemctl reset-failed docker; systemctl start docker")
+        yard.host.run("chmod a+x /usr/sbin/dockerd")
+        yard.restart_engine()
     deployed.casemate("deploy", "--only", "network")

@@ -7,12 +7,15 @@ cannot reach, the model's cannot either. They run the lab host's own /usr, so th
 import json
 import shlex
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from pathlib import Path
+from typing import Any
 
 from deploy.lab.host import LabHost
 
 ATTEMPTS = (Path(__file__).parent / "attempts.py").read_text()
 ISOLATED, OPEN = "casemate", "casemate-test-open"
+SUBNETS = {ISOLATED: "172.31.250.0/24", OPEN: "172.31.249.0/24"}
 GATEWAYS = {ISOLATED: "172.31.250.1", OPEN: "172.31.249.1"}
 BRIDGES = {ISOLATED: "csm0", OPEN: "open0"}
 PORT = 9009
@@ -53,7 +56,7 @@ class Yard:
             f"{{ d=$(mktemp -d); cd $d; {layout}; tar c . | docker import - casemate-test; rm -rf $d; }}"
         )
         self.host.run(
-            f"docker network inspect {OPEN} >/dev/null 2>&1 || docker network create --subnet {GATEWAYS[OPEN]}/24 "
+            f"docker network inspect {OPEN} >/dev/null 2>&1 || docker network create --subnet {SUBNETS[OPEN]} "
             f"--opt com.docker.network.bridge.name={BRIDGES[OPEN]} {OPEN}"
         )
         listen = f"systemd-run --quiet --unit casemate-test-listener python3 -c {shlex.quote(_LISTEN)}"
@@ -64,6 +67,10 @@ class Yard:
         self.host.run("systemctl stop casemate-test-listener", check=False)
         self.host.run("docker rm -f $(docker ps -aq --filter name=casemate-test)", check=False)
         self.host.run(f"docker network rm {OPEN}; docker rmi casemate-test", check=False)
+
+    def restart_engine(self) -> None:
+        """However often: systemd would give up after three times in a minute."""
+        self.host.run("systemctl reset-failed docker; systemctl restart docker")
 
     @property
     def address(self) -> str:
@@ -83,16 +90,53 @@ class Yard:
             f"docker inspect -f '{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}' {name}"
         ).stdout.strip()
 
-    def reached(self, network: str, targets: set[Target], *options: str, route: bool = True) -> set[Target]:
-        """Which targets answer a container on this network; it takes the bridge for its gateway unless told not to."""
-        plan = {"targets": sorted(targets), "gateway": GATEWAYS[network] if route else None}
+    def reached(self, network: str, targets: set[Target], *options: str) -> set[Target]:
+        """Which targets answer a container on this network; it takes the bridge for its gateway."""
+        return self._reached(network, {"targets": sorted(targets), "gateway": GATEWAYS[network]}, *options)
+
+    def reached_by_ipv6(self, network: str, targets: set[Target]) -> set[Target]:
+        """The same, of a container that has an IPv6 address: Docker gives it none, this one helps itself."""
+        plan = {"targets": sorted(targets), "ipv6": True}
+        return self._reached(network, plan, "--sysctl", "net.ipv6.conf.all.disable_ipv6=0")
+
+    def _reached(self, network: str, plan: dict[str, Any], *options: str) -> set[Target]:
         words = ["docker", "run", "--rm", "--network", network, "--cap-add", "NET_ADMIN", "--volume", "/usr:/usr:ro"]
-        return self._answers([*words, *options, "casemate-test", "python3", "-c", ATTEMPTS, json.dumps(plan)])
+        return _answers(self.host, [*words, *options, "casemate-test", "python3", "-c", ATTEMPTS, json.dumps(plan)])
 
     def reached_from_here(self, targets: set[Target]) -> set[Target]:
         """Which targets answer this host itself."""
-        return self._answers(["python3", "-c", ATTEMPTS, json.dumps({"targets": sorted(targets)})])
+        return _answers(self.host, ["python3", "-c", ATTEMPTS, json.dumps({"targets": sorted(targets)})])
 
-    def _answers(self, words: list[str]) -> set[Target]:
-        said = self.host.run(shlex.join(words)).stdout
-        return {(kind, address, port) for kind, address, port in json.loads(said.splitlines()[-1])}
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A machine of its own on the lab's network: a network namespace of another lab host, of other addresses."""
+
+    host: LabHost
+
+    def prepare(self) -> str:
+        """Move in; the neighbour's address."""
+        own = ip_interface(self.host.run("ip -4 -o addr show dev eth0 | awk '{print $4}'").stdout.strip())
+        address = f"{own.network.broadcast_address - 55}/{own.network.prefixlen}"
+        self.leave()
+        self.host.run(
+            "ip netns add casemate-test && ip link add link eth0 name casemate0 type macvlan mode bridge && "
+            "ip link set casemate0 netns casemate-test && "
+            f"ip -n casemate-test addr add {address} dev casemate0 && ip -n casemate-test link set casemate0 up"
+        )
+        return address.partition("/")[0]
+
+    def leave(self) -> None:
+        """Move out."""
+        self.host.run("ip netns del casemate-test", check=False)
+
+    def reached(self, targets: set[Target], subnet: str, gateway: str) -> set[Target]:
+        """Which targets answer the neighbour, who has told his machine that `gateway` leads to `subnet`."""
+        self.host.run(f"ip -n casemate-test route replace {subnet} via {gateway}")
+        inside = ["ip", "netns", "exec", "casemate-test", "python3", "-c", ATTEMPTS]
+        return _answers(self.host, [*inside, json.dumps({"targets": sorted(targets)})])
+
+
+def _answers(host: LabHost, words: list[str]) -> set[Target]:
+    said = host.run(shlex.join(words)).stdout
+    return {(kind, address, port) for kind, address, port in json.loads(said.splitlines()[-1])}

@@ -62,9 +62,14 @@ def units() -> Json:
     return parse_units(output("systemctl", "show", *options, "--", *names))
 
 
-def sshd() -> Json:
-    """What `sshd -T` would use; a keyword that may stand several times is a list."""
+def parse_sshd(settings: str) -> Json:
+    """Keyword to value; a keyword that stands several times has a list."""
     found: Json = {}
-    for key, value in pairs(output("sshd", "-T").splitlines(), " "):
+    for key, value in pairs(settings.splitlines(), " "):
         found.setdefault(key.lower(), []).append(value)
     return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+
+
+def sshd() -> Json:
+    """What `sshd -T` would use."""
+    return parse_sshd(output("sshd", "-T"))

@@ -16,12 +16,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from deploy.facts.probes.dns import PORT, framed, outcome, question
 from deploy.facts.probes.syscalls import syscalls
 
 Attempt = dict[str, dict[str, Any]]
 """Target to {"reached": bool, "how": what happened}."""
 
-LIFETIME = 20
+LIFETIME = 40
 """Seconds after which this program ends by itself, whoever started it."""
 
 
@@ -62,17 +63,6 @@ def tcp(targets: dict[str, tuple[str, int] | None], seconds: float) -> Attempt:
     return outcomes | {target: ended(False, "no answer") for _, target in waiting.values()}
 
 
-def question(name: str) -> bytes:
-    """A DNS query for an address."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    return struct.pack(">HHHHHH", 0x5AFE, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
-
-
-def answered(reply: bytes) -> bool:
-    """Did somebody resolve it? An error is the answer of a resolver that could not."""
-    return len(reply) >= 12 and reply[3] & 0x0F == 0 and int.from_bytes(reply[6:8], "big") > 0
-
-
 def resolve(servers: list[str], name: str, seconds: float) -> Attempt:
     """The canary's name, asked of each server by UDP and by TCP."""
     questions = [(server, protocol) for server in servers for protocol in ("udp", "tcp")]
@@ -88,15 +78,14 @@ def asked(server: str, name: str, protocol: str, seconds: float) -> dict[str, An
     try:
         with socket.socket(socket.AF_INET, kind) as connection:
             connection.settimeout(seconds)
-            connection.connect((server, 53))
-            connection.sendall(query if protocol == "udp" else struct.pack(">H", len(query)) + query)
-            reply = connection.recv(512)
-            reply = reply if protocol == "udp" else reply[2:] or connection.recv(512)
+            connection.connect((server, PORT))
+            connection.sendall(query if protocol == "udp" else framed(query))
+            answer = connection.recv(512)
+            if protocol == "tcp":
+                answer = answer[2:] or connection.recv(512)
     except OSError as error:
         return ended(False, named(error.errno) if error.errno else "no answer")
-    return ended(
-        answered(reply), "resolved" if answered(reply) else f"error {reply[3] & 0x0F if len(reply) > 3 else '?'}"
-    )
+    return ended(*outcome(answer))
 
 
 def ping(addresses: list[str], seconds: float) -> Attempt:

@@ -15,7 +15,7 @@ from deploy.facts.posture.engine import DOCKER_SOCKET, Engine
 from deploy.facts.posture.read import Json
 
 LABEL, STARTED = "casemate.probe", "casemate.probe.started"
-SECONDS = 15
+SECONDS = 30
 STALE_SECONDS = 120
 
 

@@ -50,10 +50,10 @@ def own_network_namespace() -> int:
 
 
 def device() -> int:
-    """A device node of the kernel's memory, in a directory for temporary files."""
+    """A device node (of /dev/null), in a directory for temporary files."""
     path = f"/tmp/.casemate-probe-{os.getpid()}"  # noqa: S108
     try:
-        os.mknod(path, 0o20600, os.makedev(1, 1))
+        os.mknod(path, 0o20600, os.makedev(1, 3))
         os.unlink(path)
     except OSError as error:
         return error.errno or 0
@@ -61,7 +61,8 @@ def device() -> int:
 
 
 ATTEMPTS: dict[str, Callable[[], int]] = {
-    "mount": lambda: call("mount", b"none", b"/tmp", b"tmpfs", ctypes.c_ulong(0), None),
+    # A file system that there is not: the kernel asks for the right first, and nothing is ever mounted.
+    "mount": lambda: call("mount", b"none", b"/", b"casemate-probe", ctypes.c_ulong(0), None),
     "setns": own_network_namespace,
     "unshare": lambda: call("unshare", ctypes.c_int(_NEW_USER)),
     "bpf": lambda: call("bpf", ctypes.c_int(0), None, ctypes.c_uint(0)),

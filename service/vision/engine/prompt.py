@@ -16,6 +16,7 @@ from service.vision.engine.template import Template
 from service.vision.engine.words import Words
 
 _COARSE_PIXELS = 448 * 448
+_ANY = 1 << 40
 _MOST_CHARACTERS_A_TOKEN = 16
 """On average over a text; with more it is too long in any case, and is not tokenised to find out by how much."""
 
@@ -113,7 +114,7 @@ class Prompter:
     def _pixels(self, job: Job) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         if not job.pictures:
             return None, None
-        size = {"shortest_edge": 1, "longest_edge": self._largest}  # They have been fitted.
+        size = {"shortest_edge": 1, "longest_edge": _ANY}  # They have been fitted, and are left as they are.
         made = self._processor(images=[picture.image for picture in job.pictures], size=size, return_tensors="pt")
         return made["pixel_values"], made["image_grid_thw"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
-import traceback
 from typing import Any
 
 import torch
 
+from service.vision import faults
 from service.vision.engine.generation import QueuedGeneration
 from service.vision.engine.model import Row
 from service.vision.engine.protocol import Done, JobFailed, Text
@@ -69,8 +68,8 @@ class Worker:
             except torch.OutOfMemoryError:
                 generation.put(JobFailed(OUT_OF_MEMORY, "out_of_memory", again=False))
                 torch.cuda.empty_cache()
-            except Exception:  # One broken job must not take the others with it.
-                traceback.print_exc(file=sys.stderr)
+            except Exception as error:  # One broken job must not take the others with it.
+                faults.tell(error)
                 generation.put(JobFailed("the engine failed at this request", "engine_failed", again=False))
 
     def _answer(self, generation: QueuedGeneration) -> None:

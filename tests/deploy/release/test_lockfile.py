@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from deploy.errors import CasemateError
 from deploy.paths import ROOT
 from deploy.release.lockfile import Requirement, normalised, read_lock
-
-LOCKS = ["deploy/deploy.lock", "tests/dev.lock", "service/cpu.lock", "service/cuda.lock"]
+from deploy.release.locks import LOCKS, Lock
 
 
 def test_reads_names_versions_and_hashes(tmp_path: Path) -> None:
@@ -46,11 +46,11 @@ def test_an_empty_lock_is_refused(tmp_path: Path) -> None:
         read_lock(tmp_path / "lock")
 
 
-@pytest.mark.parametrize("path", LOCKS)
-def test_the_real_locks_are_hashed_and_tell_nothing_of_the_machine(path: str) -> None:
-    requirements = read_lock(ROOT / path)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.path)
+def test_the_real_locks_are_hashed_and_tell_nothing_of_the_machine(lock: Lock) -> None:
+    requirements = read_lock(ROOT / lock.path)
     assert len({one.name for one in requirements}) == len(requirements)
-    text = (ROOT / path).read_text()
+    text = (ROOT / lock.path).read_text()
     assert not re.search(r"https?:|file:|^--|^\s*#.*(?:-c |-r |/(?!\w+\.toml))", text, re.MULTILINE)
 
 
@@ -71,3 +71,10 @@ def test_each_variant_has_its_own_build_of_torch() -> None:
 
 def test_names_compare_as_pypi_compares_them() -> None:
     assert normalised("Zope.Interface") == normalised("zope_interface") == "zope-interface"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.path)
+def test_every_package_that_a_group_names_is_locked(lock: Lock) -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    wanted = {normalised(re.split(r"[^A-Za-z0-9._-]", line)[0]) for group in lock.groups for line in groups[group]}
+    assert wanted <= {one.name for one in read_lock(ROOT / lock.path)}

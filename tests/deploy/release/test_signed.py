@@ -33,7 +33,11 @@ def release(image: Image, model: Path, settings: Settings) -> Callable[..., Sign
 def test_equal_contents_are_signed_once(release: Callable[..., Signed]) -> None:
     first, second = release(), release()
     assert (first.document, first.signature) == (second.document, second.signature)
-    assert first.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_only_the_owner_may_enter(release: Callable[..., Signed]) -> None:
+    directory = release().directory
+    assert [path.stat().st_mode & 0o777 for path in (directory, *directory.parents[:2])] == [0o700] * 3
 
 
 def test_going_back_to_earlier_contents_is_signed_anew(release: Callable[..., Signed]) -> None:

@@ -182,6 +182,9 @@ class EngineDouble:
             return 409, {"message": f"Conflict. The container name {name} is already in use"}
         if arguments["Image"] not in self.images:
             return 404, {"message": f"No such image: {arguments['Image']}"}
+        labels = arguments["Labels"]
+        if not self._directory(labels).exists():
+            return 400, {"message": f"invalid mount config: bind source path does not exist: {self._directory(labels)}"}
         config = {key: value for key, value in arguments.items() if key != "HostConfig"}
         self.containers[name] = {
             "Id": name,
@@ -199,7 +202,7 @@ class EngineDouble:
         container = self.containers[name]
         labels = container["Config"]["Labels"]
         behaviour = dict(pair.split("=", 1) for pair in container["Config"]["Env"])["BEHAVIOUR"]
-        directory = self.root / f"run/casemate/{labels['casemate.component']}/{labels['casemate.release']}"
+        directory = self._directory(labels)
         if not directory.exists():
             return 400, {"message": f"invalid mount config: bind source path does not exist: {directory}"}
         if container["State"]["Running"]:
@@ -210,6 +213,9 @@ class EngineDouble:
         self.services[name] = Service(directory / f"{labels['casemate.component']}.sock", behaviour)
         container["State"].update(Running=True, Status="running")
         return 204, None
+
+    def _directory(self, labels: Json) -> Path:
+        return self.root / "run/casemate" / labels["casemate.component"] / labels["casemate.release"]
 
     def _stop(self, name: str, query: Json) -> tuple[int, Any]:
         running = self.containers[name]["State"]["Running"]

@@ -16,16 +16,26 @@ from tests.service.vision.scripted import ScriptedEngine
 torch.set_num_threads(1)
 
 
-@pytest.fixture
-def engine() -> ScriptedEngine:
-    return ScriptedEngine()
-
-
-@pytest.fixture
-def service(engine: ScriptedEngine, tmp_path: Path) -> Iterator[Running]:
-    running = Running(tmp_path, engine).start()
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(tmp_path_factory.mktemp("service"), ScriptedEngine()).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def service(started: Running) -> Running:
+    """Running already, its engine as new, its audit log so far forgotten."""
+    vars(started.engine).update(vars(ScriptedEngine()))
+    started.forget()
+    return started
+
+
+@pytest.fixture
+def engine(service: Running) -> ScriptedEngine:
+    """The engine behind `service`."""
+    assert isinstance(service.engine, ScriptedEngine)
+    return service.engine
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,8 @@ class Running:
         }
         places = {"socket": directory / "vision.sock", "audit_log": directory / "audit.jsonl"}
         self.configuration = Configuration(**{**given, **places, "max_new_tokens": 64, "drain_seconds": 5, **settings})
+        self.engine = engine
+        self.forgotten = 0
         app, self.serving = create(self.configuration, engine)
         self.server = Server(app, self.serving)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
@@ -66,16 +68,22 @@ class Running:
         )
         return self.client.post("/v1/chat/completions", content=content, headers={"content-type": "application/json"})
 
-    def lines(self, expected: int | None = None) -> list[dict[str, Any]]:
-        """The audit log, once it has as many lines as expected."""
-        log, deadline = self.configuration.audit_log, time.monotonic() + 5
-        while True:
-            lines = [json.loads(line) for line in log.read_bytes().splitlines()] if log.exists() else []
-            if expected is None or len(lines) >= expected or time.monotonic() > deadline:
-                assert expected is None or len(lines) == expected
-                assert not lines or not verify(log).findings
-                return lines
+    def forget(self) -> None:
+        """Let `lines` begin here."""
+        self.forgotten = len(self._log())
+
+    def lines(self, expected: int) -> list[dict[str, Any]]:
+        """The audit log since `forget`, once it has as many lines as expected."""
+        deadline = time.monotonic() + 5
+        while len(lines := self._log()[self.forgotten :]) < expected and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert len(lines) == expected
+        assert not verify(self.configuration.audit_log).findings
+        return [json.loads(line) for line in lines]
+
+    def _log(self) -> list[bytes]:
+        log = self.configuration.audit_log
+        return log.read_bytes().splitlines() if log.exists() else []
 
 
 def data_url(file: bytes, kind: str = "png") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.vision.conversation import Job
@@ -19,6 +19,7 @@ class ScriptedGeneration:
 
     script: Sequence[Say]
     reason: str
+    stopped: Callable[[], bool]
     prompt_tokens: int = 7
     thinks_first: bool = False
     cancelled: bool = False
@@ -32,11 +33,18 @@ class ScriptedGeneration:
             if isinstance(what, JobFailed):
                 raise what
             if isinstance(what, float):
-                await asyncio.sleep(what)
+                await self._pause(what)
                 continue
             self.said += 1
             yield Text(what, self.said)
         yield Done("length" if self.reason == "length" else "stop", self.said)
+
+    async def _pause(self, seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end:
+            if self.stopped():
+                raise JobFailed("the service is stopping", "stopping", again=True)
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -59,6 +67,9 @@ class ScriptedEngine:
     async def stop(self) -> None:
         self.state = "stopping"
 
+    def stopped(self) -> bool:
+        return self.state == "stopping"
+
     def health(self) -> Health:
         return Health(self.state, self.beat)  # type: ignore[arg-type]
 
@@ -69,6 +80,6 @@ class ScriptedEngine:
         self.jobs.append(job)
         if self.refusal:
             raise self.refusal
-        generation = ScriptedGeneration(self.script, self.reason, thinks_first=self.thinks_first)
+        generation = ScriptedGeneration(self.script, self.reason, self.stopped, thinks_first=self.thinks_first)
         self.generations.append(generation)
         return generation

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import openai
 import pytest
 
@@ -170,8 +171,8 @@ def test_who_has_no_name_does_not_enter(service: Running, engine: ScriptedEngine
     assert engine.jobs == []
 
 
-def test_too_long_a_body(tmp_path: Path, engine: ScriptedEngine) -> None:
-    running = Running(tmp_path, engine, max_body_bytes=10_000).start()
+def test_too_long_a_body(tmp_path: Path) -> None:
+    running = Running(tmp_path, ScriptedEngine(), max_body_bytes=10_000).start()
     try:
         assert error(running.ask(b" " * 10_001)) == (413, None, "request_too_large")
         assert running.serving.admission.inside == 0
@@ -180,8 +181,8 @@ def test_too_long_a_body(tmp_path: Path, engine: ScriptedEngine) -> None:
         running.stop()
 
 
-def test_too_slow_a_body(tmp_path: Path, engine: ScriptedEngine) -> None:
-    running = Running(tmp_path, engine, body_seconds=0.2).start()
+def test_too_slow_a_body(tmp_path: Path) -> None:
+    running = Running(tmp_path, ScriptedEngine(), body_seconds=0.2).start()
 
     def dribble() -> Any:
         for _ in range(10):
@@ -234,7 +235,7 @@ def test_a_silent_stream_is_kept_alive(
 
 
 def test_the_official_client(service: Running, engine: ScriptedEngine) -> None:
-    http = httpx.Client(transport=httpx.HTTPTransport(uds=str(service.configuration.socket)), headers=IDENTITY)
+    http = httpx2.Client(transport=httpx2.HTTPTransport(uds=str(service.configuration.socket)), headers=IDENTITY)
     client = openai.OpenAI(base_url="http://vision/v1", api_key="csm_x", http_client=http, max_retries=0)
     messages: Any = question()["messages"]
     answer = client.chat.completions.create(model="glm-4v", messages=messages, temperature=0)

@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def refusal(url: str) -> str:
     return refused.value.code
 
 
-def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -184,7 +185,7 @@ def test_sixteen_bits_are_scaled() -> None:
 def test_transparency_is_white(mode: str) -> None:
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     image = clear.convert("LA") if mode == "LA" else clear.convert("P") if mode == "P" else clear
-    options = {"transparency": image.getpixel((0, 0))} if mode == "P" else {}
+    options: dict[str, Any] = {"transparency": image.getpixel((0, 0))} if mode == "P" else {}
     assert seen(saved(image, **options)).image.getpixel((4, 4)) == (255, 255, 255)
 
 

@@ -1,0 +1,78 @@
+"""How many may be inside, and what the others are told."""
+
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.vision.admission import Admission
+from service.vision.errors import ApiError
+from tests.service.vision.running import Running
+from tests.service.vision.scripted import ScriptedEngine
+
+
+def test_places_come_back() -> None:
+    admission = Admission(3, width=1)
+    first = admission.enter()
+    first.widen(3)
+    assert admission.full
+    with pytest.raises(ApiError) as refused:
+        admission.enter()
+    assert (refused.value.status, refused.value.code) == (429, "queue_full")
+    first.leave()
+    first.leave()
+    assert admission.inside == 0
+
+
+def test_a_request_that_finds_too_few_places_takes_none() -> None:
+    admission = Admission(3, width=1)
+    place = admission.enter()
+    with pytest.raises(ApiError):
+        place.widen(4)
+    place.leave()
+    assert admission.inside == 0
+
+
+def test_the_time_to_come_back_follows_how_long_answers_take() -> None:
+    admission = Admission(4, width=2)
+    for _ in range(40):
+        admission.enter()
+        admission.left(1, seconds=10)
+    for _ in range(4):
+        admission.enter()
+    with pytest.raises(ApiError) as refused:
+        admission.enter()
+    assert refused.value.headers == {"retry-after": "20"}
+
+
+def test_closed() -> None:
+    admission = Admission(4, width=1)
+    admission.closed = True
+    with pytest.raises(ApiError) as refused:
+        admission.enter()
+    assert (refused.value.status, refused.value.code) == (503, "stopping")
+
+
+def test_a_full_queue_answers_at_once_and_is_not_ready(tmp_path: Path) -> None:
+    engine = ScriptedEngine(script=["a", 0.4, "b"], width=1)
+    running = Running(tmp_path, engine, queue=1).start()
+    answers: list[httpx.Response] = []
+    askers = [threading.Thread(target=lambda: answers.append(running.ask())) for _ in range(2)]
+    try:
+        for asker in askers:
+            asker.start()
+        while running.serving.admission.inside < 2:
+            pass
+        refused = running.ask()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "queue_full")
+        assert refused.json()["error"]["type"] == "rate_limit_error"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert running.client.get("/readyz").json()["error"]["code"] == "queue_full"
+        for asker in askers:
+            asker.join()
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert running.client.get("/readyz").status_code == 200
+        assert len(engine.jobs) == 2
+    finally:
+        running.stop()

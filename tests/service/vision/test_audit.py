@@ -1,0 +1,215 @@
+"""One line on every way out, and what must never be in it."""
+
+import hashlib
+import hmac
+import json
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from service.ledger import Ledger, LedgerError
+from service.vision.engine.protocol import JobFailed
+from tests.service.vision.running import IDENTITY, Running, part, picture, question, user
+from tests.service.vision.scripted import ScriptedEngine
+
+ROOT = Path(__file__).resolve().parents[3]
+SECRET = "correct-horse-battery"
+
+
+def raw(service: Running, body: bytes, length: int | None = None) -> socket.socket:
+    """Send a request by hand, to be able to leave in the middle of it."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(service.configuration.socket))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in IDENTITY.items())
+    length = len(body) if length is None else length
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: v\r\n{headers}content-length: {length}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def gone(service: Running, engine: ScriptedEngine, **changes: Any) -> dict[str, Any]:
+    """Ask, wait until the engine is at work, leave; the line that this left."""
+    connection = raw(service, json.dumps({**question(), **changes}).encode())
+    deadline = time.monotonic() + 5
+    while not (engine.generations and engine.generations[-1].said) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    connection.close()
+    (line,) = service.lines(1)
+    return line
+
+
+def test_an_answered_request(service: Running, engine: ScriptedEngine) -> None:
+    engine.script = ["<think>hm</think>", "It is", " red."]
+    response = service.ask(messages=[user(part(picture("red", (30, 20))), SECRET)], user="customer-7")
+    (line,) = service.lines(1)
+    pixels = hashlib.sha256(Image.new("RGB", (30, 20), "red").tobytes()).hexdigest()
+    assert line | {"seconds": {}, "seq": 0, "time": "", "prev": "", "mac": ""} == {
+        "event": "request",
+        "request": response.headers["x-request-id"],
+        "principal": "alice",
+        "key_id": "alice-1",
+        "client": "192.0.2.7",
+        "method": "POST",
+        "route": "/v1/chat/completions",
+        "stream": False,
+        "model": "micro",
+        "release": "r1",
+        "status": 200,
+        "finish": "stop",
+        "reason": None,
+        "text": line["text"],
+        "text_length": len(SECRET),
+        "user": line["user"],
+        "pictures": [{"sha256": pixels, "width": 30, "height": 20}],
+        "tokens_in": 7,
+        "tokens_out": 3,
+        "response_length": len("hm") + len("It is red."),
+        "seconds": {},
+        "seq": 0,
+        "time": "",
+        "prev": "",
+        "mac": "",
+    }
+    assert list(line["seconds"]) == ["body", "pictures", "first_token", "total"]
+    key_file = service.configuration.audit_log.with_name("audit.jsonl.text-key")
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o400
+    texts = json.dumps([["user", SECRET]]).encode()
+    assert line["text"] == hmac.new(bytes.fromhex(key_file.read_text()), texts, hashlib.sha256).hexdigest()
+    assert len(line["user"]) == 64
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_prompt_no_picture_no_key_and_no_answer(service: Running, engine: ScriptedEngine, stream: bool) -> None:
+    engine.script = ["tell ", SECRET]
+    service.client.headers["authorization"] = f"Bearer {SECRET}"
+    try:
+        service.ask(messages=[user(part(), SECRET)], stream=stream, user=SECRET)
+        service.ask(messages=[user(part(SECRET.encode()))])
+        service.ask(**{SECRET: 1})
+        service.client.get(f"/{SECRET}?api_key={SECRET}")
+        service.client.request(SECRET.upper(), "/v1/models")
+    finally:
+        del service.client.headers["authorization"]
+    service.lines(5)
+    assert SECRET not in service.configuration.audit_log.read_text().lower()
+
+
+def test_every_refusal_leaves_a_line(service: Running, engine: ScriptedEngine) -> None:
+    service.ask(b"{")
+    service.ask(tools=[{}])
+    service.ask(model="gpt-4o")
+    service.ask(messages=[user(part(b"no picture"))])
+    service.client.get("/nothing")
+    service.client.get("/v1/chat/completions")
+    engine.script = [JobFailed("no memory", "out_of_memory", again=False)]
+    service.ask()
+    service.ask(stream=True)
+    engine.state = "loading"
+    service.ask()
+    assert [(line["status"], line["reason"]) for line in service.lines(9)] == [
+        (400, "invalid_json"),
+        (400, "unsupported_parameter"),
+        (404, "model_not_found"),
+        (400, "image_unreadable"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (500, "out_of_memory"),
+        (200, "out_of_memory"),
+        (503, "engine_loading"),
+    ]
+
+
+def test_probes_leave_none(service: Running) -> None:
+    assert service.client.get("/healthz").status_code == 200
+    assert service.client.get("/readyz").status_code == 200
+    service.client.get("/v1/models")
+    assert [line["route"] for line in service.lines(1)] == ["/v1/models"]
+
+
+def test_an_unexpected_failure_leaves_a_line_and_tells_nothing(
+    service: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(service.serving.reader, "check", broken)
+    response = service.ask()
+    assert (response.status_code, SECRET in response.text) == (500, False)
+    assert response.json()["error"]["code"] == "internal_error"
+    assert service.serving.admission.inside == 0
+    (line,) = service.lines(1)
+    assert (line["status"], line["reason"]) == (500, "internal_error")
+    told, deadline = "", time.monotonic() + 5
+    while not told and time.monotonic() < deadline:  # It is told after the answer is out.
+        told += capsys.readouterr().err
+    assert "builtins.ValueError" in told
+    assert "serving.reader.check(asked)" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_is_noticed_and_its_work_is_dropped(
+    service: Running, engine: ScriptedEngine, stream: bool
+) -> None:
+    engine.script = ["word", *(0.02, "more") * 200]
+    line = gone(service, engine, stream=stream)
+    assert (line["status"], line["reason"], line["tokens_in"]) == (499, "cancelled", 7)
+    assert line["tokens_out"] < 100
+    assert engine.generations[-1].cancelled
+    assert service.serving.admission.inside == 0
+
+
+def test_a_client_that_leaves_while_sending(service: Running) -> None:
+    raw(service, b'{"model": ', length=1000).close()
+    (line,) = service.lines(1)
+    assert (line["status"], line["reason"]) == (499, "cancelled")
+    assert service.serving.admission.inside == 0
+
+
+def test_the_line_is_written_before_the_answer_is_out(service: Running) -> None:
+    for _ in range(20):
+        asked = service.ask()
+        assert service._log()[-1].find(asked.headers["x-request-id"].encode()) > 0
+
+
+def test_a_log_that_takes_no_line_gives_no_answer(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise LedgerError("disk full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    response = service.ask()
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "audit_unavailable")
+    assert "It is" not in response.text
+    streamed = service.ask(stream=True)
+    assert "[DONE]" not in streamed.text
+    assert "audit_unavailable" in streamed.text
+    monkeypatch.undo()
+    assert service.ask().status_code == 200
+
+
+def test_two_services_may_begin_one_log_together(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from service.vision.audit import _text_key\n"
+        "print(_text_key(Path(sys.argv[1])).hex())"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "audit.jsonl")]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (process.communicate()[0].strip() for process in both)
+    assert first == second
+    assert len(first) == 64
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.jsonl.text-key"]
+
+
+def test_request_ids_are_nginx_s_or_made(service: Running) -> None:
+    given = service.client.get("/v1/models", headers={"x-request-id": "abcdef0123456789"})
+    assert given.headers["x-request-id"] == "abcdef0123456789"
+    forged = service.client.get("/v1/models", headers={"x-request-id": "a b\\n"})
+    assert len(forged.headers["x-request-id"]) == 32
+    assert next(line["request"] for line in service.lines(2)) == "abcdef0123456789"

@@ -1,0 +1,96 @@
+"""/healthz, /readyz, /openapi.json and the end."""
+
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.vision.engine.protocol import EngineUnusable
+from tests.service.vision.running import Running, question
+from tests.service.vision.scripted import ScriptedEngine
+
+
+@pytest.mark.parametrize(
+    ("state", "beat", "healthy", "ready"),
+    [
+        ("ready", 0.0, 200, 200),
+        ("loading", 0.0, 200, 503),
+        ("ready", 301.0, 503, 200),
+        ("failed", 0.0, 503, 503),
+        ("stopping", 0.0, 200, 503),
+    ],
+)
+def test_states(service: Running, engine: ScriptedEngine, state: str, beat: float, healthy: int, ready: int) -> None:
+    engine.state, engine.beat = state, beat
+    assert service.client.get("/healthz").status_code == healthy
+    assert service.client.get("/readyz").status_code == ready
+    asked = service.ask()
+    assert asked.status_code == (200 if ready == 200 else 503)
+    assert ready == 200 or asked.headers["retry-after"] == "5"
+
+
+def test_the_description_names_every_field_and_answer(service: Running) -> None:
+    described = service.client.get("/openapi.json").json()
+    chat = described["paths"]["/v1/chat/completions"]["post"]
+    assert set(chat["responses"]) >= {"200", "400", "401", "404", "408", "413", "429", "500", "503"}
+    schema = chat["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["additionalProperties"] is False
+    assert {"model", "messages", "stop", "thinking"} <= set(schema["properties"])
+
+
+class Broken(ScriptedEngine):
+    async def start(self) -> None:
+        raise EngineUnusable("the model is missing; next: mount it")
+
+
+def test_an_engine_that_cannot_start_ends_the_process_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = Running(tmp_path, Broken()).start()
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+    assert running.serving.failure == "the model is missing; next: mount it"
+    assert "the model is missing" in capsys.readouterr().err
+
+
+def told_to_stop(running: Running) -> None:
+    running.server.handle_exit(15, None)
+
+
+def test_after_sigterm_running_answers_end_and_new_ones_are_turned_away(tmp_path: Path) -> None:
+    engine = ScriptedEngine(script=["a", 0.6, "b"])
+    running = Running(tmp_path, engine).start()
+    answers: list[httpx.Response] = []
+    asker = threading.Thread(target=lambda: answers.append(running.ask(stream=True)))
+    asker.start()
+    while not engine.generations:
+        time.sleep(0.005)
+    told_to_stop(running)
+    assert running.client.get("/readyz").status_code == 503
+    assert running.client.get("/healthz").status_code == 200
+    turned_away = running.ask()
+    assert (turned_away.status_code, turned_away.json()["error"]["code"]) == (503, "stopping")
+    running.thread.join(10)
+    asker.join()
+    assert not running.thread.is_alive()
+    assert answers[0].text.endswith("data: [DONE]\n\n")
+    assert engine.state == "stopping"
+
+
+def test_at_the_deadline_running_answers_are_cut(tmp_path: Path) -> None:
+    engine = ScriptedEngine(script=["a", 60.0, "b"])
+    running = Running(tmp_path, engine, drain_seconds=0.3).start()
+    body = {**question(), "stream": True}
+    with running.connect() as client, client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        parts = answer.iter_bytes()
+        next(parts)
+        began = time.monotonic()
+        told_to_stop(running)
+        assert b'"code":"stopping"' in list(parts)[-1]
+        assert 0.3 < time.monotonic() - began < 3
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+    (line,) = running.lines(1)
+    assert (line["status"], line["reason"]) == (200, "stopping")
