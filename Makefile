@@ -46,5 +46,8 @@ define environment
 	@touch $@
 endef
 
+locks: .venv/dev  ## Write the four locks anew from pyproject.toml's groups and today's versions.
+	$(V)/python -m deploy.release.locks
+
 clean:  ## Remove what was built here; caches and the lab stay.
 	rm -rf .venv build

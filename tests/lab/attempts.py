@@ -36,7 +36,7 @@ def udp(address: str, port: int) -> bool:
 def ping(address: str, _: int) -> bool:
     """An ICMP echo comes back, by a raw socket: the attacker is root in its container."""
     six = ":" in address
-    kind, protocol = (128, socket.getprotobyname("ipv6-icmp")) if six else (8, socket.IPPROTO_ICMP)
+    kind, protocol = (128, socket.IPPROTO_ICMPV6) if six else (8, socket.IPPROTO_ICMP)
     family = socket.AF_INET6 if six else socket.AF_INET
     with socket.socket(family, socket.SOCK_RAW, protocol) as wire:
         wire.settimeout(SECONDS)

@@ -1,0 +1,82 @@
+"""`python3 -m service.vision` as the container runs it: once, with everything that only a process can show."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from service.ledger import verify
+from tests.service.vision.running import IDENTITY, question
+
+ROOT = Path(__file__).resolve().parents[3]
+WATCHED = """
+import os, runpy, sys
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        print("wrote", arguments[0], file=sys.stderr, flush=True)
+    elif event in ("os.mkdir", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
+        print("wrote", event, arguments, file=sys.stderr, flush=True)
+sys.addaudithook(watch)
+runpy.run_module("service.vision", run_name="__main__")
+"""
+
+
+def start(model: Path, directory: Path) -> subprocess.Popen[str]:
+    settings = {
+        "MODEL": model,
+        "MODEL_NAME": "micro",
+        "DEVICE": "cpu",
+        "PRECISION": "fp32",
+        "SOCKET": directory / "vision.sock",
+        "AUDIT_LOG": directory / "audit.jsonl",
+        "MAX_NEW_TOKENS": 64,
+        "MAX_PIXELS": 1_300_000,
+        "QUEUE": 8,
+        "RELEASE": "0123456789ab",
+    }
+    environment = {f"CASEMATE_VISION_{name}": str(value) for name, value in settings.items()}
+    environment |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", WATCHED]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def ready(client: httpx.Client, process: subprocess.Popen[str]) -> bool:
+    try:
+        return process.poll() is not None or client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_it_starts_answers_writes_only_its_log_and_stops_when_told(checkpoint: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(tmp_path / "vision.sock"))
+    process = start(checkpoint, tmp_path)
+    transport = httpx.HTTPTransport(uds=str(tmp_path / "vision.sock"))
+    with httpx.Client(transport=transport, base_url="http://vision", headers=IDENTITY, timeout=30) as client:
+        deadline = time.monotonic() + 60
+        while not ready(client, process) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        answers = [
+            client.post("/v1/chat/completions", json={**question(), "seed": 1, "max_tokens": 8}) for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        first, second = (answer.json()["choices"] for answer in answers)
+        assert first == second
+        assert "server" not in answers[0].headers
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 0, told
+    assert not (tmp_path / "vision.sock").exists()
+    wrote = {line for line in told.splitlines() if not line.startswith(f"wrote {tmp_path}/audit.jsonl")}
+    assert wrote == set()
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]
+    assert [(line["status"], line["release"], line["tokens_out"] > 0) for line in lines] == [
+        (200, "0123456789ab", True)
+    ] * 2
+    assert verify(tmp_path / "audit.jsonl").findings == []
