@@ -10,7 +10,8 @@ from pyinfra.context import ctx_host
 from deploy.cli import options, output
 from deploy.judgement import report
 from deploy.judgement.control import Control, load_controls
-from deploy.judgement.finding import Finding, unseen
+from deploy.judgement.finding import Finding
+from deploy.judgement.verification import unanswered
 from deploy.judgement.verification import verify as verify_host
 from deploy.judgement.waiver import Waiver, load_waivers
 from deploy.run.connection import Connection, connected
@@ -54,5 +55,5 @@ def judge_all(
             return verify_host(host, controls, waivers)
 
     greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
-    refused = {name: unseen(controls, error.message) for name, error in connection.refused.items()}
+    refused = {name: unanswered(name, error.message, controls, waivers) for name, error in connection.refused.items()}
     return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}

@@ -4,8 +4,9 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from deploy.certificates.issue import server_certificate
-from deploy.facts.observed import observed
+from deploy.facts.observed import Observed, observed
 from deploy.operations.files import directory, file
+from deploy.operations.listening import listening
 from deploy.operations.packages import installed
 from deploy.operations.templates import render
 from deploy.operations.units import unit
@@ -16,8 +17,8 @@ PAIR = "/etc/casemate/proxy/server.pem"
 SANDBOX = "/etc/systemd/system/nginx.service.d/casemate.conf"
 SPOOL = "/var/lib/casemate/proxy/spool"
 
-# `nginx -t` wants to make its pid file, whose directory is there only while the unit runs.
-_CHECK = "mkdir -p /run/nginx; nginx -t -q -c {}"
+# `nginx -t` makes what is missing: the pid file, whose directory is there only while the unit runs, and the logs.
+_CHECK = "mkdir -p /run/nginx; umask 027; nginx -t -q -c {}"
 
 
 @deploy("Proxy")
@@ -39,13 +40,20 @@ def apply(settings: HostSettings) -> None:
     file(
         name="Write Nginx's configuration",
         path=CONFIGURATION,
-        content=configuration(settings, observed(host).required("os")),
+        content=configuration(settings, observed(host)),
         check=_CHECK,
     )
     unit(name="Run Nginx with its configuration", unit="nginx.service", reloaded_by=[CONFIGURATION, PAIR])
+    listening(name="See that the door is open", process="nginx", ports=settings.proxy.ports)
 
 
-def configuration(settings: HostSettings, system: dict[str, str]) -> str:
-    """nginx.conf for this distribution: Ubuntu 22.04 has Nginx 1.18, which cannot yet reject a handshake by name."""
-    old = (system["id"], system["version_id"]) == ("ubuntu", "22.04")
-    return render("proxy/nginx.conf.j2", proxy=settings.proxy, rejects_handshake=not old)
+def configuration(settings: HostSettings, seen: Observed) -> str:
+    """nginx.conf for this host: Ubuntu 22.04 has Nginx 1.18, which cannot yet reject a handshake by its name."""
+    system = seen.required("os")
+    return render(
+        "proxy/nginx.conf.j2",
+        proxy=settings.proxy,
+        rejects_handshake=(system["id"], system["version_id"]) != ("ubuntu", "22.04"),
+        # A kernel without IPv6 has none of its switches, and Nginx would not start for want of an address family.
+        ipv6="net.ipv6.conf.all.disable_ipv6" in seen.required("sysctl"),
+    )

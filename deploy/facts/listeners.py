@@ -1,5 +1,6 @@
-"""Who already listens where the door is to be."""
+"""Who listens on which TCP port of a host."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from deploy.facts.observed import Observed
@@ -11,13 +12,24 @@ def busy_ports(settings: HostSettings, seen: Observed) -> list[tuple[int, str]]:
 
     Raises CasemateError when the listeners could not be read.
     """
-    wanted = [port for port in (settings.proxy.port, settings.proxy.redirect_port) if port]
-    rows: Any = seen.required("listeners")
+    wanted = settings.proxy.ports
     found: dict[int, str] = {}
-    for row in rows:
-        if row["protocol"] in ("tcp", "tcp6") and row["port"] in wanted and row["process"] != "nginx":
+    for row in _tcp(seen):
+        if row["port"] in wanted and row["process"] != "nginx":
             # The same daemon often has a socket a family: it is named once.
             found.setdefault(
                 row["port"], f"{row['process']} (pid {row['pid']})" if row["process"] else "an unknown process"
             )
     return [(port, found[port]) for port in wanted if port in found]
+
+
+def not_listening(process: str, ports: Iterable[int], seen: Observed) -> list[int]:
+    """Those of the TCP ports that no process of this name listens on."""
+    held = {row["port"] for row in _tcp(seen) if row["process"] == process}
+    return [port for port in ports if port not in held]
+
+
+def _tcp(seen: Observed) -> list[dict[str, Any]]:
+    """Raises CasemateError when the listeners could not be read."""
+    rows: Any = seen.required("listeners")
+    return [row for row in rows if row["protocol"] in ("tcp", "tcp6")]

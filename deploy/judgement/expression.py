@@ -59,8 +59,8 @@ def _evaluated(expression: str, variables: Mapping[str, Any]) -> Any:
         return compiled(expression).evaluate(variables)
     except celpy.CELEvalError as error:
         raise Unknown(_short(error)) from error
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
-        # celpy lets Python's own errors through where a value has a type that the expression did not expect.
+    except Exception as error:
+        # celpy lets Python's own errors through where a value is of a kind that the expression did not expect.
         raise Unknown(f"{type(error).__name__}: {error}") from error
 
 
@@ -104,6 +104,10 @@ def _plain(found: Any) -> Any:
 
 def _short(error: BaseException) -> str:
     """celpy names the part of the expression that had no value, deep in the text of its error: the shortest one."""
-    parts = re.findall(r"""tree=(["'])(.*?)\1""", repr(error).replace("\\", ""))
+    try:
+        text = repr(error)
+    except Exception:  # its own printer fails on some expressions
+        text = repr(error.args)
+    parts = re.findall(r"""tree=(["'])(.*?)\1""", text.replace("\\", ""))
     shortest = min((part for _, part in parts), key=len, default="")
     return f"{shortest} was not seen" if shortest else str(error)

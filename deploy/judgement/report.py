@@ -47,16 +47,27 @@ def rows(host: str, findings: Sequence[Finding], inventory: str) -> list[dict[st
     ]
 
 
+def lines(findings: Sequence[Finding], inventory: str) -> list[str]:
+    """What is not as it should be, each in a line for a log."""
+    return [
+        f"{found.verdict} {found.control.id}: {found.reason}. Next: {found.control.remedy}".replace(
+            "INVENTORY", inventory
+        )
+        for found in worst_first(findings)
+        if found.verdict in ("failed", "unknown")
+    ]
+
+
 def _text(finding: Finding) -> str:
     """What is the matter, in lines that a terminal holds beside the other columns."""
     title, remedy = finding.control.title, f"Next: {finding.control.remedy}"
-    lines = {
-        "passed": [title],
-        "waived": [title, finding.reason],
-        "unknown": [title, f"unknown: {finding.reason}", remedy],
-        "failed": [title, finding.reason, remedy],
+    parts = {
+        "passed": (title,),
+        "waived": (title, f"{finding.reason}"),
+        "unknown": (title, f"unknown: {finding.reason}", remedy),
+        "failed": (title, f"{finding.reason}", remedy),
     }[finding.verdict]
-    return "\n".join(textwrap.fill(str(line), _WIDTH, subsequent_indent="  ") for line in lines)
+    return "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in parts)
 
 
 def summary(host: str, findings: Sequence[Finding]) -> str:

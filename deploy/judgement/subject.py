@@ -28,7 +28,8 @@ class _Unseen(Exception):
 
 def subject(snapshot: Seen, settings: HostSettings) -> dict[str, Any]:
     """What a control sees as `host`."""
-    seen, errors = dict(snapshot), dict(snapshot.get("errors") or {})
+    errors = dict(snapshot.get("errors") or {})
+    seen = {**snapshot, "errors": errors}
     derived: dict[str, Callable[[], Any]] = {
         "docker": lambda: _engine(seen),
         "daemon": lambda: _daemon(seen),
@@ -41,7 +42,7 @@ def subject(snapshot: Seen, settings: HostSettings) -> dict[str, Any]:
         except (_Unseen, LookupError, TypeError, ValueError, AttributeError, x509.ExtensionNotFound) as error:
             seen[name] = None
             errors.setdefault(name, str(error) if isinstance(error, _Unseen) else f"{type(error).__name__}: {error}")
-    return {**seen, "settings": settings.model_dump(mode="json"), "errors": errors}
+    return {**seen, "settings": settings.model_dump(mode="json")}
 
 
 def _section(seen: Seen, name: str) -> Any:

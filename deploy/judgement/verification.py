@@ -1,7 +1,7 @@
 """Looking at a host and judging it: one snapshot, one experiment, every control."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from deploy.errors import CasemateError
@@ -20,8 +20,17 @@ def verify(host: Any, controls: Sequence[Control], waivers: Sequence[Waiver]) ->
         seen = subject(observed(host).data, settings_of(host))
         findings = judge(controls, {"host": seen, "probe": probed(host, _model(seen))})
     except CasemateError as error:
-        findings = unseen(controls, error.message)
-    return waive(findings, waivers, host.name, datetime.now(UTC).date())
+        return unanswered(host.name, error.message, controls, waivers)
+    return waive(findings, waivers, host.name, _today())
+
+
+def unanswered(host: str, why: str, controls: Sequence[Control], waivers: Sequence[Waiver]) -> list[Finding]:
+    """Every control on a host that nothing could be seen of."""
+    return waive(unseen(controls, why), waivers, host, _today())
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _model(seen: Mapping[str, Any]) -> str | None:

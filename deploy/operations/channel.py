@@ -38,7 +38,9 @@ def run(
     if client is None:
         raise CasemateError(f"{host.name} is not reached over SSH", next="give the host an ssh_hostname, not @local")
     try:
-        channel = client.get_transport().open_session()
+        transport = client.get_transport()
+        transport.set_keepalive(30)  # a model may load for minutes without a word
+        channel = transport.open_session()
         channel.exec_command(raw(host, *command))
         # A command that ends early closes its input; why it did is in what it said.
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
-from deploy.operations.engine import WALLS
+from deploy.operations.engine import UNIT, WALLS
 from deploy.operations.phase import executing
 from deploy.settings.network import NetworkSettings
 
@@ -29,6 +29,9 @@ def firewall(path: str, settings: NetworkSettings) -> Commands:
         return
     differs(f"nftables of {WALLS}", found, wanted)
     yield f"nft -f {path}"
+    if found == "":
+        # Who flushed all of ours flushed the engine's rules too; it puts them back when it starts.
+        yield f"systemctl try-restart {UNIT}"
 
 
 def _held(seen: Observed) -> str | None:

@@ -10,24 +10,27 @@ from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.ship import accepted
 from service.release.container import drift
 
 
 @convergence
 def hand_over(component: str, release: Built) -> Commands:
     """The release serves; where it does not, the host puts it into service, and the old one back if that fails."""
-    found = _faults(observed(host), component, release)
+    seen = observed(host)
+    found = _faults(seen, component, release)
     if not found:
         host.noop(f"{component} {release.id} serves as signed")
         return
     differs(component, "\n".join(found), f"{release.id} serves as signed\n")
-    yield from attempted(lambda there: transfer.hand_over(there, component, release.id))
+    sequence = accepted(seen)["accepted_sequence"]
+    yield from attempted(lambda there: transfer.hand_over(there, component, release, sequence))
 
 
 def _faults(seen: Observed, component: str, release: Built) -> list[str]:
     """Why the component does not serve the release as it was signed; empty when it does."""
     noted, docker = seen.required("release"), seen.section("docker") or {}
-    live = (noted["state"] or {"live": {}})["live"].get(component)
+    live = accepted(seen)["live"][component]
     if live != release.id:
         return [f"{live or 'nothing'} serves"]
     name = f"casemate-{component}-{release.id}"

@@ -5,6 +5,7 @@ import json
 import sys
 import tarfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from deploy.operations.channel import Said, part_of, run
 from deploy.paths import HOST_PROGRAMS, HOST_STATE
 
 PROGRAM = str(HOST_PROGRAMS / "bin" / "casemate-release")
+_COMPLAINT = "casemate-release: "
 _RESEND = 3
 """Exit status of `accept` when something must be sent (again)."""
 
@@ -41,19 +43,31 @@ def accept(host: Any, release: Built, accepted_sequence: int) -> None:
     place = f"{HOST_STATE}/incoming/{release.id}"
     command = f"mkdir -p {place} && tar -x -C {place} --no-same-owner && {PROGRAM} accept {place}"
     said = run(host, command, stdin=iter([documents]))
-    if said.status == _RESEND:
-        tell(host, f"release: {said.err}; sending what is missing")
-        send_image(host, release, whole=True)
+    for whole in (False, True):
+        if said.status != _RESEND:
+            break
+        tell(host, f"release: {said.err.removeprefix(_COMPLAINT)}")
+        send_image(host, release, whole=whole)
         send_model(host, release)
         said = run(host, command, stdin=iter([documents]))
     _good(host, said)
 
 
-def hand_over(host: Any, component: str, release: str) -> None:
-    """Put the release into service; each step is told. It goes on when the connection breaks."""
-    _good(
-        host, run(host, PROGRAM, "handover", component, release, heard=lambda step: tell(host, f"{component}: {step}"))
-    )
+def hand_over(host: Any, component: str, release: Built, accepted_sequence: int) -> None:
+    """Put the release into service; each step is told. It goes on when the connection breaks.
+
+    What the host finds missing or changed since it was accepted is sent again.
+    """
+
+    def heard(line: str) -> None:
+        if not line.startswith(_COMPLAINT):  # that one is the error, which is told at the end
+            tell(host, f"{component}: {line}")
+
+    said = run(host, PROGRAM, "handover", component, release.id, heard=heard)
+    if said.status == _RESEND:
+        accept(host, release, accepted_sequence)
+        said = run(host, PROGRAM, "handover", component, release.id, heard=heard)
+    _good(host, said)
 
 
 def tell(host: Any, sentence: str) -> None:
@@ -66,10 +80,8 @@ def _have(host: Any) -> dict[str, Any]:
 
 
 def _common(wanted: list[str], found: list[str]) -> int:
-    return next(
-        (n for n, pair in enumerate(zip(wanted, found, strict=False)) if pair[0] != pair[1]),
-        min(len(wanted), len(found)),
-    )
+    """How many layers both begin with."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(wanted, found, strict=False))))
 
 
 def _send(host: Any, what: str, blobs: dict[str, Path], found: dict[str, Any]) -> None:
@@ -89,7 +101,7 @@ def _teller(host: Any) -> Callable[[str], None]:
 
 def _good(host: Any, said: Said) -> Said:
     if said.status:
-        reason = said.err.removeprefix("casemate-release: ") or f"{PROGRAM} ended with status {said.status}"
+        reason = said.err.removeprefix(_COMPLAINT) or f"{PROGRAM} ended with status {said.status}"
         raise CasemateError(f"{host.name}: {reason}", next="the same command again; what served still serves")
     return said
 

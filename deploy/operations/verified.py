@@ -21,15 +21,15 @@ def verified() -> Commands:
     # Plain pyinfra does not say which inventory it read; waivers are then looked for where inventories lie.
     inventory = str(getattr(host.inventory, "file", "inventory/INVENTORY"))
     findings = verify(host, controls, load_waivers(inventory, controls))
-    lines = [f"{row['verdict']} {row['control']}: {row['finding']}" for row in report.rows(host.name, findings, inventory)]
+    summary = report.summary(host.name, findings)
     if report.good(findings):
-        host.noop(report.summary(host.name, findings))
+        host.noop(summary)
     else:
-        yield FunctionCommand(_failed, (lines, report.summary(host.name, findings)), {})
+        yield FunctionCommand(_failed, ([*report.lines(findings, inventory), summary],), {})
 
 
-def _failed(state: Any, host: Any, lines: list[str], summary: str) -> bool:  # noqa: ARG001
+def _failed(state: Any, host: Any, lines: list[str]) -> bool:  # noqa: ARG001
     """What pyinfra counts as a failed command; it looks for the argument names `state` and `host`."""
-    for line in [*lines, summary]:
+    for line in lines:
         logger.error("%s%s", host.print_prefix, line)
     return False

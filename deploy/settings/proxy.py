@@ -32,6 +32,11 @@ class ProxySettings(Settings):
     )
     connections: int = Field(256, ge=1, le=10_000, description="Requests under way at once from one client address.")
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """TCP ports that Nginx listens on."""
+        return (self.port, self.redirect_port) if self.redirect_port else (self.port,)
+
     @field_validator("server_name")
     @classmethod
     def _a_name(cls, value: str) -> str:

@@ -21,6 +21,7 @@ def store(model: Glm46VForConditionalGeneration, words: PreTrainedTokenizerFast,
     model.save_pretrained(directory)
     words.save_pretrained(directory)
     image_processor().save_pretrained(directory)
+    (directory / "model.safetensors").chmod(0o644)  # Safetensors writes it for its owner alone; a container is another.
     (directory / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums(directory).items()))
 
 

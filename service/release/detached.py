@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from service.release.errors import ReleaseError
+from service.release.errors import ReleaseError, Resend
 from service.release.layout import Layout
 
 _LOOK = 0.2
@@ -35,7 +35,7 @@ def run_detached(layout: Layout, component: str, release: str, say: Callable[[st
     said = (run.stderr.read() if run.stderr else b"").decode("utf-8", "replace").strip()
     if run.returncode:
         reason = entry.get("error") or said or f"it was killed; see: journalctl -u {unit}"
-        raise ReleaseError(reason)
+        raise (Resend if run.returncode == Resend.exit_code else ReleaseError)(reason)
 
 
 def _followed(

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from service.release.errors import ReleaseError, Resend
+from service.release.errors import Resend
 from service.release.files import settle
 from service.release.layout import Layout
 from service.release.manifest import Manifest
@@ -12,7 +12,7 @@ from service.release.verified import Verified
 
 
 def check_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
-    """Raise ReleaseError unless the model's directory holds exactly the manifest's files with their content."""
+    """Raise Resend unless the model's directory holds exactly the manifest's files with their content."""
     directory = layout.models / manifest.model
     entries = [path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()]
     present = {str(path.relative_to(directory)) for path in entries}
@@ -20,7 +20,7 @@ def check_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
     if present != wanted:
         odd = sorted(present ^ wanted)[0]
         reason = "missing" if odd in wanted else "not part of the model"
-        raise ReleaseError(f"{directory / odd} is {reason}; deploy again")
+        raise Resend(f"{directory / odd} is {reason}; deploy again")
     for name in manifest.model_files:
         _check(directory / name, manifest, name, memory)
 
@@ -30,7 +30,7 @@ def make_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
     directory = layout.models / manifest.model
     try:
         check_model(manifest, layout, memory)
-    except ReleaseError:
+    except Resend:
         _exchange(_linked(manifest, layout, memory), directory)
 
 
@@ -43,9 +43,9 @@ def _linked(manifest: Manifest, layout: Layout, memory: Verified) -> Path:
             raise Resend(f"model file {name} did not arrive: {blob} is missing")
         try:
             _check(blob, manifest, name, memory)
-        except ReleaseError as error:
+        except Resend:
             blob.unlink()
-            raise Resend(f"{error}; it was thrown away") from error
+            raise
         link = fresh / name
         link.parent.mkdir(parents=True, exist_ok=True)
         os.link(blob, link)
@@ -72,4 +72,4 @@ def _check(path: Path, manifest: Manifest, name: str, memory: Verified) -> None:
     found = memory.digest(path)
     if path.stat().st_size != wanted["size"] or found != wanted["sha256"]:
         digests = f"got SHA-256 {found[:12]}, expected {wanted['sha256'][:12]}"
-        raise ReleaseError(f"{path} is not the signed {name}: {digests}")
+        raise Resend(f"{path} is not the signed {name}: {digests}; deploy again")

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.release.container import create_arguments, drift
 from service.release.engine import Engine
-from service.release.errors import ReleaseError
+from service.release.errors import ReleaseError, Resend
 from service.release.files import locked
 from service.release.image import image_id
 from service.release.layout import Layout
@@ -40,13 +40,16 @@ class Wanted:
 
 
 def wanted(layout: Layout, engine: Engine, component: str, release: str) -> Wanted:
-    """Verify an accepted release again, as it lies on the disk and in the engine now. Raises ReleaseError."""
+    """Verify an accepted release again, as it lies on the disk and in the engine now. Raises ReleaseError.
+
+    Resend among them: what is missing or wrong can come again.
+    """
     manifest = verified(layout.releases / release, layout)
     if manifest.release != release:
         raise ReleaseError(f"{layout.releases / release} holds release {manifest.release}")
     image = image_id(manifest, engine)
     if image is None:
-        raise ReleaseError(f"the signed image {manifest.config_digest[:19]} is not in the engine; deploy again")
+        raise Resend(f"the signed image {manifest.config_digest[:19]} is not in the engine; deploy again")
     with locked(layout.home / ".verified.lock"):
         memory = Verified(layout.verified)
         check_model(manifest, layout, memory)

@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HOME", "/tmp/huggingface")  # noqa: S108 - the contain
 
 
 def main() -> int:
-    """Serve until SIGTERM. Exit 0: stopped as told; 1: the engine could not start; 2: a variable is wrong."""
+    """Serve until SIGTERM. Exit 0: stopped as told; 1: the engine or the log is of no use; 2: a variable is wrong."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # As process 1, or it would be ignored while loading.
     from service.vision.configuration import ConfigurationError, from_environment
 
@@ -42,7 +42,12 @@ def main() -> int:
             configuration.max_pixels,
         )
     )
-    app, serving = create(configuration, engine)
+    try:
+        app, serving = create(configuration, engine)
+    except OSError as error:
+        place = configuration.audit_log.parent
+        print(f"{place}: {error.strerror}; next: let user {os.getuid()} write there", file=sys.stderr)
+        return 1
     try:
         Server(app, serving).run()
     finally:

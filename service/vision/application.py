@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI
 from PIL import Image
@@ -14,6 +15,7 @@ from service.vision import errors
 from service.vision.admission import Admission
 from service.vision.audit import Auditor
 from service.vision.configuration import Configuration
+from service.vision.contract import ChatRequest
 from service.vision.engine.protocol import Engine
 from service.vision.reading import Reader
 from service.vision.routes import chat, models, probes
@@ -31,12 +33,22 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
         Admission(configuration.queue + engine.width, engine.width),
         Reader(configuration, engine),
     )
-    app = FastAPI(title="casemate vision", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
+    app = _Api(title="casemate vision", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.serving = serving
     for routes in (chat, models, probes):
         app.include_router(routes.router)
     errors.install(app)
     return Trail(app, serving.auditor), serving
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's description, and in it the request that the chat route reads by itself."""
+        whole = super().openapi()
+        request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts = request.pop("$defs")
+        whole["components"]["schemas"] |= {**parts, "ChatRequest": request}
+        return whole
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ library only: it runs in a container that has nothing but the host's /usr, or on
 """
 
 import json
-import os
+import random
 import socket
 import struct
 import subprocess
@@ -40,7 +40,9 @@ def ping(address: str, _: int) -> bool:
     family = socket.AF_INET6 if six else socket.AF_INET
     with socket.socket(family, socket.SOCK_RAW, protocol) as wire:
         wire.settimeout(SECONDS)
-        packet = struct.pack("!BBHHH", kind, 0, 0, os.getpid() & 0xFFFF, 1)
+        if six:
+            wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)  # its own answer is no answer
+        packet = struct.pack("!BBHHH", kind, 0, 0, random.getrandbits(16), 1)
         total = sum(struct.unpack("!4H", packet))
         total = (total & 0xFFFF) + (total >> 16)
         wire.sendto(packet[:2] + struct.pack("!H", ~total & 0xFFFF) + packet[4:], socket.getaddrinfo(address, 0)[0][4])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.lab.host import LabHost
-from tests.lab.deployment import Deployment
-from tests.lab.yard import BRIDGES, GATEWAYS, ISOLATED, OPEN, PORT, SUBNETS, Neighbour, Yard, all_of
+from tests.lab.deployment import Deployment, eventually
+from tests.lab.yard import BRIDGES, GATEWAYS, ISOLATED, OPEN, PORT, SUBNETS, Neighbour, Yard, all_of, changed, planned
 
 pytestmark = pytest.mark.lab
 
@@ -102,7 +102,7 @@ def test_ipv6_is_closed_too(yard: Yard) -> None:
         bridge = BRIDGES[network]
         yard.listener(network)  # a bridge without a port has no carrier, and gives itself no address
         yard.host.run(f"sysctl -qw net.ipv6.conf.{bridge}.disable_ipv6=0; sleep 2")
-        found = yard.host.run(f"ip -6 -o addr show dev {bridge} scope link | awk '{{print $4}}' | cut -d/ -f1").stdout
+        found = yard.says(f"ip -6 -o addr show dev {bridge} scope link | awk '{{print $4}}' | cut -d/ -f1")
         address = f"{found.split()[0]}%eth0"
         targets = {*all_of(address), ("tcp", address, 22), ("ping", "ff02::1%eth0", 0)}
         reached = yard.reached_by_ipv6(network, targets)
@@ -125,16 +125,16 @@ while True:
 def test_no_name_that_a_container_asks_for_is_heard(yard: Yard) -> None:
     """The host's resolver is a loopback one, which engines with CVE-2024-29018 ask on a container's behalf."""
     heard = "cat /run/casemate-test-canary 2>/dev/null || true"
-    before = yard.host.run("cat /etc/resolv.conf").stdout
-    yard.host.run(f"systemd-run --quiet --unit casemate-test-canary python3 -c '{_CANARY}'; sleep 0.5")
+    before = yard.says("cat /etc/resolv.conf")
+    yard.start("casemate-test-canary", _CANARY)
     yard.host.run("echo 'nameserver 127.0.0.53' >/etc/resolv.conf")
     try:
         impatient = ("--dns-opt", "timeout:1", "--dns-opt", "attempts:1")
         yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, *impatient)
         yard.reached(ISOLATED, {("name", "inside.casemate.test", 0)}, *impatient, "--dns", GATEWAYS[ISOLATED])
-        assert yard.host.run(heard).stdout == ""
+        assert yard.says(heard) == ""
         yard.reached(OPEN, {("name", "outside.casemate.test", 0)}, *impatient, "--dns", GATEWAYS[OPEN])
-        assert "outside" in yard.host.run(heard).stdout
+        assert "outside" in yard.says(heard)
     finally:
         yard.host.run(f"cat >/etc/resolv.conf <<'E'\n{before}E")
         yard.host.run("systemctl stop casemate-test-canary; rm -f /run/casemate-test-canary")
@@ -144,37 +144,30 @@ def test_no_name_that_a_container_asks_for_is_heard(yard: Yard) -> None:
     "damage",
     [
         "nft flush ruleset",
-        "nft delete table inet casemate",
-        "nft flush chain inet casemate input",
         "nft insert rule inet casemate input iifname csm0 tcp dport 22 accept",
         "echo 'table inet casemate {}' >>/etc/casemate/network/casemate.nft",
-        "rm -f /etc/systemd/system/nftables.service.d/*",
         "systemctl disable --now casemate-firewall",
     ],
 )
-def test_walls_that_somebody_broke_are_shown_and_mended(deployed: Deployment, yard: Yard, damage: str) -> None:
-    only = ("--only", "network")
-    yard.host.run(damage)
-    assert deployed.json("plan", "--exit-code", *only, status=1)["hosts"][deployed.host.name]["changed"] >= 1
-    deployed.casemate("deploy", *only)
-    assert deployed.json("plan", "--exit-code", *only)["hosts"][deployed.host.name]["changed"] == 0
+def test_walls_that_somebody_broke_are_mended(deployed: Deployment, yard: Yard, damage: str) -> None:
+    with yard.flushed():
+        yard.host.run(damage)
+    assert changed(deployed, "--only", "network") >= 1
+    assert planned(deployed, "--only", "network") == []
     if damage == "nft flush ruleset":
-        yard.restart_engine()  # Docker's own rules are its own to put back
         assert yard.reached(ISOLATED, all_of(GATEWAYS[ISOLATED])) == set()
+        yard.host.run("nft list chain ip nat DOCKER")  # the engine's own rules are back as well
 
 
-@pytest.mark.parametrize("verb", ["start", "restart", "reload", "stop"])
-def test_the_distributions_firewall_does_not_take_the_walls_along(yard: Yard, verb: str) -> None:
-    """Its own rules are `flush ruleset` and three empty chains."""
-    if verb in ("reload", "stop"):
-        yard.host.run("systemctl start nftables")
-    yard.host.run(f"nft add table inet victim; systemctl {verb} nftables")
-    tables = yard.host.run("nft list tables").stdout
-    yard.host.run("systemctl stop nftables")
+def test_the_distributions_firewall_does_not_take_the_walls_along(yard: Yard) -> None:
+    """Whatever it does, it flushes all that there is, and loads three empty chains at most."""
+    with yard.flushed():
+        for verb in ("start", "reload", "restart", "stop"):
+            yard.host.run(f"nft add table inet victim; systemctl {verb} nftables")
+            tables = yard.says("nft list tables").splitlines()
+            assert "table inet victim" not in tables, f"{verb}: it did not flush"
+            assert {"table inet casemate", "table bridge casemate"} <= set(tables), verb
     yard.restart_engine()
-    assert "table inet victim" not in tables, "it did flush"
-    assert "table inet casemate" in tables
-    assert "table bridge casemate" in tables
 
 
 def test_without_walls_there_is_no_engine_and_a_deploy_mends_both(deployed: Deployment, yard: Yard) -> None:
@@ -183,19 +176,25 @@ def test_without_walls_there_is_no_engine_and_a_deploy_mends_both(deployed: Depl
     assert yard.host.run("systemctl start docker", check=False).status != 0
     assert yard.host.run("systemctl is-active docker", check=False).status != 0
     deployed.casemate("deploy", "--only", "docker", "--only", "network")
-    assert yard.host.run("systemctl is-active docker casemate-firewall").stdout.split() == ["active", "active"]
+    assert yard.says("systemctl is-active docker casemate-firewall").split() == ["active", "active"]
 
 
-def test_at_boot_the_walls_stand_before_the_engine_starts(yard: Yard) -> None:
-    assert "casemate-firewall.service" in yard.host.run("systemctl show -P After docker").stdout.split()
-    assert "casemate-firewall.service" in yard.host.run("systemctl show -P Requires docker").stdout.split()
-    assert yard.host.run("systemctl is-enabled casemate-firewall").stdout.strip() == "enabled"
+def test_after_a_restart_the_walls_stand_before_the_engine(deployed: Deployment, yard: Yard) -> None:
+    yard.host.container.restart(timeout=30)
+    eventually(lambda: yard.host.run("systemctl is-active docker", check=False).status == 0, seconds=60)
+    assert yard.says("systemctl is-active casemate-firewall").strip() == "active"
+    show = "systemctl show --property {} --value {}"
+    walls = int(yard.says(show.format("ActiveEnterTimestampMonotonic", "casemate-firewall")))
+    engine = int(yard.says(show.format("InactiveExitTimestampMonotonic", "docker")))
+    assert walls < engine
+    assert yard.reached(ISOLATED, {("tcp", GATEWAYS[ISOLATED], 22)}) == set()
+    deployed.casemate("deploy")
 
 
 def test_a_network_of_the_same_name_that_is_open_is_made_anew(deployed: Deployment, yard: Yard) -> None:
     """Containers on it go on running, and are on the isolated one afterwards; stopped ones still start."""
     run = f"--network {ISOLATED} --volume /usr:/usr:ro"
-    holders = yard.host.run(f"docker ps -aq --filter network={ISOLATED}").stdout.split()
+    holders = yard.says(f"docker ps -aq --filter network={ISOLATED}").split()
     for holder in holders:
         yard.host.run(f"docker network disconnect --force {ISOLATED} {holder}")
     yard.host.run(
@@ -205,17 +204,17 @@ def test_a_network_of_the_same_name_that_is_open_is_made_anew(deployed: Deployme
     yard.host.run(f"docker run -d --name casemate-test-runs {run} casemate-test sleep 600")
     yard.host.run(f"docker run --name casemate-test-ended {run} casemate-test true")
     process = "docker inspect -f '{{.State.Pid}}' casemate-test-runs"
-    before = yard.host.run(process).stdout
-    assert "Internal=False" in json.dumps(deployed.json("plan", "--only", "network"))
+    before = yard.says(process)
+    assert "Internal=False" in str(planned(deployed, "--only", "network"))
     deployed.casemate("deploy", "--only", "network")
-    assert yard.host.run(process).stdout == before
-    inspect = json.loads(yard.host.run(f"docker network inspect {ISOLATED}").stdout)[0]
+    assert yard.says(process) == before
+    inspect = json.loads(yard.says(f"docker network inspect {ISOLATED}"))[0]
     assert inspect["Internal"]
     assert "casemate-test-runs" in {each["Name"] for each in inspect["Containers"].values()}
     yard.host.run("docker start -a casemate-test-ended")
     assert yard.reached(ISOLATED, {("tcp", GATEWAYS[ISOLATED], 22), ("tcp", GATEWAYS[ISOLATED], PORT)}) == set()
     yard.host.run("docker rm -f casemate-test-runs casemate-test-ended")
-    assert deployed.json("plan", "--only", "network")["hosts"][deployed.host.name]["changed"] == 0
+    assert planned(deployed, "--only", "network") == []
 
 
 def test_a_dead_engine_is_an_error_and_not_an_absent_network(deployed: Deployment, yard: Yard) -> None:

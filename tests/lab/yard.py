@@ -6,12 +6,15 @@ cannot reach, the model's cannot either. They run the lab host's own /usr, so th
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 from deploy.lab.host import LabHost
+from tests.lab.deployment import Deployment
 
 ATTEMPTS = (Path(__file__).parent / "attempts.py").read_text()
 ISOLATED, OPEN = "casemate", "casemate-test-open"
@@ -20,6 +23,7 @@ GATEWAYS = {ISOLATED: "172.31.250.1", OPEN: "172.31.249.1"}
 BRIDGES = {ISOLATED: "csm0", OPEN: "open0"}
 PORT = 9009
 
+_END = "casemate-test-end"
 _LISTEN = f"""
 import socket, threading
 def echo():
@@ -59,8 +63,13 @@ class Yard:
             f"docker network inspect {OPEN} >/dev/null 2>&1 || docker network create --subnet {SUBNETS[OPEN]} "
             f"--opt com.docker.network.bridge.name={BRIDGES[OPEN]} {OPEN}"
         )
-        listen = f"systemd-run --quiet --unit casemate-test-listener python3 -c {shlex.quote(_LISTEN)}"
-        self.host.run(f"systemctl is-active --quiet casemate-test-listener || {listen}")
+        if self.host.run("systemctl is-active --quiet casemate-test-listener", check=False).status:
+            self.start("casemate-test-listener", _LISTEN)
+
+    def start(self, unit: str, program: str) -> None:
+        """Run a Python program on the host in the background, until the unit is stopped or the host is restarted."""
+        self.host.run(f"cat >/run/{unit}.py <<'CASEMATE'\n{program}\nCASEMATE")
+        self.host.run(f"systemd-run --quiet --collect --unit {unit} python3 /run/{unit}.py; sleep 0.5")
 
     def clear(self) -> None:
         """Take away all that was made here."""
@@ -72,10 +81,28 @@ class Yard:
         """However often: systemd would give up after three times in a minute."""
         self.host.run("systemctl reset-failed docker; systemctl restart docker")
 
+    @contextmanager
+    def flushed(self) -> Iterator[None]:
+        """Whatever is flushed meanwhile, the lab host finds names afterwards: its resolver is the operator's engine, by
+        rules that this one wrote into the host's own network namespace.
+        """
+        lines = self.says("iptables-save -t nat").splitlines()
+        resolver = [line for line in lines if "DOCKER_OUTPUT" in line or "DOCKER_POSTROUTING" in line]
+        try:
+            yield
+        finally:
+            rules = "\n".join(["*nat", *resolver, "COMMIT"])
+            missing = "! iptables -t nat -n -L DOCKER_OUTPUT >/dev/null 2>&1"
+            self.host.run(f"if {missing}; then iptables-restore --noflush <<'E'\n{rules}\nE\nfi")
+
     @property
     def address(self) -> str:
         """The host's own address in the lab's network."""
-        return self.host.run("ip -4 -o addr show dev eth0 | awk '{print $4}' | cut -d/ -f1").stdout.strip()
+        return self.says("ip -4 -o addr show dev eth0 | awk '{print $4}' | cut -d/ -f1").strip()
+
+    def says(self, command: str) -> str:
+        """What a question to the host prints."""
+        return says(self.host, command)
 
     def listener(self, network: str) -> str:
         """A container that answers everything, on this network; its address."""
@@ -86,9 +113,9 @@ class Yard:
             f"docker rm -f {name} >/dev/null 2>&1; docker run {options} casemate-test python3 -c {shlex.quote(_LISTEN)}"
         )
         self.host.run(f'test -n "$({running})" || {{ {start}; sleep 0.5; }}')
-        return self.host.run(
+        return self.says(
             f"docker inspect -f '{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}' {name}"
-        ).stdout.strip()
+        ).strip()
 
     def reached(self, network: str, targets: set[Target], *options: str) -> set[Target]:
         """Which targets answer a container on this network; it takes the bridge for its gateway."""
@@ -116,7 +143,7 @@ class Neighbour:
 
     def prepare(self) -> str:
         """Move in; the neighbour's address."""
-        own = ip_interface(self.host.run("ip -4 -o addr show dev eth0 | awk '{print $4}'").stdout.strip())
+        own = ip_interface(says(self.host, "ip -4 -o addr show dev eth0 | awk '{print $4}'").strip())
         address = f"{own.network.broadcast_address - 55}/{own.network.prefixlen}"
         self.leave()
         self.host.run(
@@ -138,5 +165,25 @@ class Neighbour:
 
 
 def _answers(host: LabHost, words: list[str]) -> set[Target]:
-    said = host.run(shlex.join(words)).stdout
+    said = says(host, shlex.join(words))
     return {(kind, address, port) for kind, address, port in json.loads(said.splitlines()[-1])}
+
+
+def says(host: LabHost, command: str) -> str:
+    """What a question to a host prints; asked again when the operator's engine lost the answer, as 20.10 may do."""
+    for _ in range(5):
+        answer, whole, _ = host.run(f"set -e\n{command}\necho {_END}").stdout.rpartition(f"{_END}\n")
+        if whole:
+            return answer
+    raise AssertionError(f"{host.name} never answered: {command[:80]}")
+
+
+def planned(deployed: Deployment, *arguments: str) -> list[str]:
+    """What a plan would change, with the differences; empty when the host is as wanted."""
+    changes = deployed.json("plan", *arguments)["hosts"][deployed.host.name]["changes"]
+    return ["\n".join([change["operation"], *change["differences"]]) for change in changes]
+
+
+def changed(deployed: Deployment, *arguments: str) -> int:
+    """How many operations of a deploy changed something."""
+    return int(deployed.json("deploy", *arguments)["hosts"][deployed.host.name]["changed"])

@@ -19,9 +19,7 @@ def parse_status(status: str) -> dict[str, str]:
 
 def same_namespaces(pid: int) -> Json:
     """For each kind of namespace whether the process shares it with this program, which runs in the host's own."""
-    return {
-        name: os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES
-    }
+    return {name: os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES}
 
 
 def nameservers(path: str) -> list[str] | None:

@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from deploy.facts.probes.dns import PORT, framed, outcome, question
@@ -128,10 +129,10 @@ def write(directories: list[str]) -> Attempt:
     """A new file in each directory, removed at once."""
     outcomes: Attempt = {}
     for directory in directories:
-        path = os.path.join(directory, f".casemate-probe-{os.getpid()}")
+        path = Path(directory, f".casemate-probe-{os.getpid()}")
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            os.unlink(path)
+            path.unlink()
             outcomes[directory] = ended(True, "written")
         except OSError as error:
             outcomes[directory] = ended(False, named(error.errno or 0))

@@ -1,5 +1,6 @@
 """What the attempts look for on the host: a port that listens, and a name that resolves."""
 
+import errno
 import socket
 import threading
 from collections.abc import Callable
@@ -10,16 +11,26 @@ from deploy.facts.probes.dns import PORT, framed, reply
 class Canary:
     """Listens on a free port and on the DNS port of some of the host's own addresses, as long as the program runs.
 
-    Raises OSError when somebody else has the DNS port.
+    `ports` are {name: (address, port)}; `resolvers` the addresses whose DNS port was free. Somebody else's resolver is
+    left alone: it might ask others, and that it listens is found by its TCP port.
     """
 
     def __init__(self, addresses: list[str]) -> None:
-        self.addresses = addresses
         opened = {address: tcp(address, 0, lambda _: b"") for address in addresses}
         self.ports = {f"{address}: a free port": (address, port) for address, port in opened.items()}
-        for address in addresses:
-            tcp(address, PORT, lambda query: framed(reply(query[2:])))
-            udp(address, PORT, reply)
+        self.resolvers = [address for address in addresses if resolver(address)]
+
+
+def resolver(address: str) -> bool:
+    """Answer questions for names there; False where somebody else does."""
+    try:
+        udp(address, PORT, reply)
+        tcp(address, PORT, lambda query: framed(reply(query[2:])))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def tcp(address: str, port: int, answer: Callable[[bytes], bytes]) -> int:

@@ -69,7 +69,7 @@ def experiment(stage: Stage, program: str, container: str) -> Json:
     forwarding = would_forward(model["HostConfig"].get("Dns") or daemon_resolvers())
     attempts = {
         "host_tcp": ports | canary.ports,
-        "resolver": [*([] if forwarding else [EMBEDDED_RESOLVER]), *canary.addresses],
+        "resolver": [*([] if forwarding else [EMBEDDED_RESOLVER]), *canary.resolvers],
         "canary": f"{stage.token}.casemate-probe.invalid",
         "icmp": own,
         "routes": FAR,

@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT)
@@ -51,10 +52,10 @@ def own_network_namespace() -> int:
 
 def device() -> int:
     """A device node (of /dev/null), in a directory for temporary files."""
-    path = f"/tmp/.casemate-probe-{os.getpid()}"  # noqa: S108
+    path = Path(f"/tmp/.casemate-probe-{os.getpid()}")  # noqa: S108
     try:
         os.mknod(path, 0o20600, os.makedev(1, 3))
-        os.unlink(path)
+        path.unlink()
     except OSError as error:
         return error.errno or 0
     return 0

@@ -23,7 +23,10 @@ _FAILURES: dict[int | str, dict[str, object]] = {
     status: {"model": Failure} for status in (400, 401, 404, 408, 413, 429, 500, 503)
 }
 _DESCRIBED = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": ChatRequest.model_json_schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
+    }
 }
 
 

@@ -55,6 +55,12 @@ def test_the_walls_stand_before_the_engine_and_never_fall() -> None:
     assert found["Service"]["ExecStart"] == found["Service"]["ExecReload"] == f"/usr/sbin/nft -f {RULESET}"
 
 
+def test_the_firewall_needs_no_mount_namespace() -> None:
+    """Seen at a boot: "Failed to set up mount namespacing", and so no walls and no engine."""
+    namespaced = ("Protect", "Private", "ReadOnly", "ReadWrite", "Inaccessible", "TemporaryFileSystem", "Bind", "Root")
+    assert not [key for key in unit(f"{WALLS}.j2")["Service"] if key.startswith(namespaced)]
+
+
 @pytest.mark.parametrize("when", ["ExecStartPost", "ExecReload", "ExecStopPost"])
 def test_whenever_the_distributions_firewall_flushes_ours_comes_back(when: str) -> None:
     assert unit("nftables.conf.j2")["Service"][when] == f"/usr/sbin/nft -f {RULESET}"

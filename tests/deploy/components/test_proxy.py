@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 
 from deploy.components import proxy
+from deploy.facts.observed import Observed
 from deploy.settings.host import HostSettings
 
-BOOKWORM = {"id": "debian", "version_id": "12"}
-JAMMY = {"id": "ubuntu", "version_id": "22.04"}
+SWITCHES = {"net.ipv6.conf.all.disable_ipv6": "0"}
+
+
+def seen(distribution: str, version: str, sysctl: dict[str, str] = SWITCHES) -> Observed:
+    system = {"id": distribution, "version_id": version}
+    return Observed({"os": system, "sysctl": sysctl, "errors": {}}, taken=0.0)
+
+
+BOOKWORM, JAMMY = seen("debian", "12"), seen("ubuntu", "22.04")
 
 
 def settings(**changes: Any) -> HostSettings:
@@ -26,9 +34,9 @@ def settings(**changes: Any) -> HostSettings:
 def operations(monkeypatch: pytest.MonkeyPatch, fake_host: Any, tmp_path: Path) -> list[dict[str, Any]]:
     """The arguments of every operation of the component, in order."""
     called: list[dict[str, Any]] = []
-    for name in ("installed", "directory", "file", "unit"):
+    for name in ("installed", "directory", "file", "unit", "listening"):
         monkeypatch.setattr(proxy, name, lambda _kind=name, **arguments: called.append({"kind": _kind, **arguments}))
-    monkeypatch.setattr(proxy, "host", fake_host(os=BOOKWORM))
+    monkeypatch.setattr(proxy, "host", fake_host(**BOOKWORM.data))
     proxy.apply._inner(settings(ca=tmp_path / "ca"))
     return called
 
@@ -38,7 +46,7 @@ def test_everything_is_there_before_the_configuration_is_checked_and_the_unit_co
 ) -> None:
     order = [each.get("path") or each["kind"] for each in operations]
     assert order[0] == "installed"
-    assert order[-1] == "unit"
+    assert order[-2:] == ["unit", "listening"]
     for needed in (proxy.PAIR, proxy.SPOOL, proxy.SANDBOX):
         assert order.index(needed) < order.index(proxy.CONFIGURATION)
 
@@ -54,7 +62,7 @@ def test_key_and_certificate_are_one_secret_file_of_root(operations: list[dict[s
 def test_a_new_configuration_is_checked_first_and_then_reloaded(operations: list[dict[str, Any]]) -> None:
     [written] = [each for each in operations if each.get("path") == proxy.CONFIGURATION]
     assert "nginx -t" in written["check"]
-    assert {proxy.CONFIGURATION, proxy.PAIR} == set(operations[-1]["reloaded_by"])
+    assert {proxy.CONFIGURATION, proxy.PAIR} == set(operations[-2]["reloaded_by"])
 
 
 def test_the_configuration_has_what_the_operator_chose() -> None:
@@ -83,6 +91,12 @@ def test_without_a_redirect_nothing_listens_for_http() -> None:
     assert all(" ssl" in line for line in text.splitlines() if line.strip().startswith("listen"))
 
 
+def test_a_kernel_without_ipv6_gets_no_address_of_it() -> None:
+    text = proxy.configuration(settings(), seen("debian", "12", sysctl={}))
+    assert "listen 443 ssl;" in text
+    assert "[::]" not in text
+
+
 def test_every_way_to_vision_replaces_the_client_s_headers() -> None:
     text = proxy.configuration(settings(), BOOKWORM)
     places = [place.partition("\n        }")[0] for place in text.split("        location ")[1:]]
@@ -96,7 +110,7 @@ def test_every_way_to_vision_replaces_the_client_s_headers() -> None:
 def test_the_oldest_nginx_rejects_strangers_too() -> None:
     assert "ssl_reject_handshake on;" not in proxy.configuration(settings(), JAMMY)
     assert "ssl_certificate data:$no_certificate;" in proxy.configuration(settings(), JAMMY)
-    assert "ssl_reject_handshake on;" in proxy.configuration(settings(), {**JAMMY, "version_id": "24.04"})
+    assert "ssl_reject_handshake on;" in proxy.configuration(settings(), seen("ubuntu", "24.04"))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_arguments_arrive_as_they_were() -> None:
-    program = self_contained("deploy.facts.probes.experiment", "it's \"a\" program\n", "no-such-container")
+    program = self_contained("deploy.facts.probes.experiment", 'it\'s "a" program\n', "no-such-container")
     found = json.loads(run(program).stdout)
     assert list(found) == ["error"], "no engine or no such container: said, not raised"
 

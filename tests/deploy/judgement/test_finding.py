@@ -39,7 +39,9 @@ def test_a_failure_stays_one_when_what_was_got_cannot_be_shown(control: Make) ->
     assert found.reason == "host.a.c was not seen"
 
 
-@pytest.mark.parametrize("host", [{}, {"a": None}, {"a": {}}, {"a": {"b": "1"}}, {"a": None, "errors": {"a": "denied"}}])
+@pytest.mark.parametrize(
+    "host", [{}, {"a": None}, {"a": {}}, {"a": {"b": "1"}}, {"a": None, "errors": {"a": "denied"}}]
+)
 def test_what_could_not_be_seen_is_unknown(control: Make, host: dict[str, Any]) -> None:
     [found] = judge([control()], seen(**host))
     assert found.verdict == "unknown"

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.judgement.control import Control
 from deploy.judgement.finding import Finding
-from deploy.judgement.report import document, good, rows, summary
+from deploy.judgement.report import document, good, lines, rows, summary
 
 Make = Callable[..., Control]
 
@@ -34,6 +34,14 @@ def test_beside_what_is_wrong_stands_the_command_to_type(findings: list[Finding]
         "The title of critical-truth",
         "got 3",
         "Next: casemate deploy inventory/lab.py",
+    ]
+
+
+def test_a_log_gets_a_line_for_each_failed_and_unknown_one(findings: list[Finding]) -> None:
+    assert lines(findings, "inventory/lab.py") == [
+        "failed critical-truth: got 3. Next: casemate deploy inventory/lab.py",
+        "failed low-truth: got 2. Next: casemate deploy inventory/lab.py",
+        "unknown unknown-truth: files could not be read: denied. Next: casemate deploy inventory/lab.py",
     ]
 
 

@@ -166,6 +166,20 @@ def test_a_client_that_leaves_is_noticed_and_its_work_is_dropped(
     assert service.serving.admission.inside == 0
 
 
+def test_a_client_that_does_not_read_is_cut(tmp_path: Path) -> None:
+    engine = ScriptedEngine(script=["x" * 100_000] * 100)
+    running = Running(tmp_path, engine, send_seconds=0.2).start()
+    try:
+        connection = raw(running, json.dumps({**question(), "stream": True}).encode())
+        (line,) = running.lines(1)
+        assert (line["status"], line["reason"]) == (499, "cancelled")
+        assert engine.generations[0].said < 100
+        assert running.serving.admission.inside == 0
+        connection.close()
+    finally:
+        running.stop()
+
+
 def test_a_client_that_leaves_while_sending(service: Running) -> None:
     raw(service, b'{"model": ', length=1000).close()
     (line,) = service.lines(1)

@@ -1,5 +1,7 @@
 """/healthz, /readyz, /openapi.json and the end."""
 
+import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -35,7 +37,11 @@ def test_the_description_names_every_field_and_answer(service: Running) -> None:
     described = service.client.get("/openapi.json").json()
     chat = described["paths"]["/v1/chat/completions"]["post"]
     assert set(chat["responses"]) >= {"200", "400", "401", "404", "408", "413", "429", "500", "503"}
-    schema = chat["requestBody"]["content"]["application/json"]["schema"]
+    assert chat["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatRequest"}
+    schemas = described["components"]["schemas"]
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
+    assert named <= set(schemas)
+    schema = schemas["ChatRequest"]
     assert schema["additionalProperties"] is False
     assert {"model", "messages", "stop", "thinking"} <= set(schema["properties"])
 

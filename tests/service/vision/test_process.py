@@ -41,7 +41,9 @@ def start(model: Path, directory: Path) -> subprocess.Popen[str]:
         "RELEASE": "0123456789ab",
     }
     environment = {f"CASEMATE_VISION_{name}": str(value) for name, value in settings.items()}
-    environment |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+    (directory / "tmp").mkdir()
+    environment |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(directory / "tmp")}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", WATCHED]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -53,7 +55,7 @@ def ready(client: httpx.Client, process: subprocess.Popen[str]) -> bool:
         return False
 
 
-def test_it_starts_answers_writes_only_its_log_and_stops_when_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_it_starts_answers_writes_only_its_log_and_tmp_and_stops_when_told(checkpoint: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "vision.sock"))
     process = start(checkpoint, tmp_path)
@@ -73,8 +75,8 @@ def test_it_starts_answers_writes_only_its_log_and_stops_when_told(checkpoint: P
     _, told = process.communicate(timeout=20)
     assert process.returncode == 0, told
     assert not (tmp_path / "vision.sock").exists()
-    wrote = {line for line in told.splitlines() if not line.startswith(f"wrote {tmp_path}/audit.jsonl")}
-    assert wrote == set()
+    places = (f"wrote {tmp_path}/audit.jsonl", f"wrote {tmp_path}/tmp/", f"wrote os.mkdir ('{tmp_path}/tmp/")
+    assert [line for line in told.splitlines() if not line.startswith(places)] == []
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()]
     assert [(line["status"], line["release"], line["tokens_out"] > 0) for line in lines] == [
         (200, "0123456789ab", True)

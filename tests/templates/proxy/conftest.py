@@ -67,7 +67,7 @@ class Door:
         for place in ("nginx", "log", "spool"):
             (self.root / place).mkdir()
         (self.root / "server.pem").write_text(server_certificate(self.settings, "host").pem())
-        text = render("proxy/nginx.conf.j2", proxy=self.settings, rejects_handshake=rejects_handshake)
+        text = render("proxy/nginx.conf.j2", proxy=self.settings, rejects_handshake=rejects_handshake, ipv6=False)
         for place, here in {
             "/run/casemate": self.root,
             "/run/nginx": self.root / "nginx",

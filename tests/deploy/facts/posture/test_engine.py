@@ -24,7 +24,12 @@ ANSWERS: dict[str, Any] = {
     "/containers/json?all=1": [{"Id": "c1"}, {"Id": "gone"}],
     "/containers/c1/json": CONTAINER,
     "/images/json": [{"Id": "sha256:aa"}],
-    "/images/sha256:aa/json": {"Id": "sha256:aa", "RepoTags": None, "RootFS": {"Layers": ["sha256:bb"]}, "Config": None},
+    "/images/sha256:aa/json": {
+        "Id": "sha256:aa",
+        "RepoTags": None,
+        "RootFS": {"Layers": ["sha256:bb"]},
+        "Config": None,
+    },
 }
 
 
@@ -59,7 +64,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[An
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setattr(engine, "DOCKER_SOCKET", place)
-        monkeypatch.setattr(engine.shutil, "which", lambda *_, **__: "/usr/bin/dockerd")
+        monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/dockerd")
         yield handler
         server.shutdown()
 
@@ -94,7 +99,7 @@ def test_an_engine_that_talks_nonsense_is_not_an_empty_one(running: type[Answeri
 
 def test_a_dead_engine_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "DOCKER_SOCKET", str(tmp_path / "nobody.sock"))
-    monkeypatch.setattr(engine.shutil, "which", lambda *_, **__: "/usr/bin/dockerd")
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/dockerd")
     found = docker(None)
     assert (found["installed"], found["reachable"]) == (True, False)
     assert "FileNotFoundError" in found["error"]
@@ -108,7 +113,7 @@ def test_a_stopped_engine_is_not_started_by_looking(running: type[Answering]) ->
 
 
 def test_a_host_without_an_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     assert docker(None) == {"installed": False}
 
 
@@ -128,7 +133,9 @@ def test_secret_values_are_taken_out(told: Any, kept: Any) -> None:
     assert redacted(told) == kept
 
 
-@pytest.mark.parametrize("told", ["LANG=C.UTF-8", "keyboard", "http://example.org:80/", ["--port", "8000"], "TOKEN=", 7])
+@pytest.mark.parametrize(
+    "told", ["LANG=C.UTF-8", "keyboard", "http://example.org:80/", ["--port", "8000"], "TOKEN=", 7]
+)
 def test_what_is_no_secret_stays(told: Any) -> None:
     assert redacted(told) == told
 

@@ -45,7 +45,14 @@ def test_no_limit_is_minus_one_however_the_kernel_writes_it(word: str, meaning: 
 
 @pytest.mark.parametrize(
     ("words", "processors"),
-    [("200000 100000", 2.0), ("max 100000", -1.0), ("-1 100000", -1.0), ("50000 100000", 0.5), ("", None), (None, None)],
+    [
+        ("200000 100000", 2.0),
+        ("max 100000", -1.0),
+        ("-1 100000", -1.0),
+        ("50000 100000", 0.5),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_processors(words: str | None, processors: float | None) -> None:
     assert parse_processors(words) == processors

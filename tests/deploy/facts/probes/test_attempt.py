@@ -8,6 +8,7 @@ import pytest
 
 from deploy.facts.probes import attempt, canary
 from deploy.facts.probes.attempt import resolve, routes, tcp, write
+from deploy.facts.probes.dns import framed, reply
 from deploy.facts.probes.syscalls import ATTEMPTS, in_child, syscalls
 
 
@@ -38,8 +39,8 @@ def test_no_answer_is_not_reached() -> None:
 
 
 def test_a_name_is_resolved_by_udp_and_by_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = canary.tcp("127.0.0.1", 0, lambda query: canary.framed(canary.reply(query[2:])))
-    canary.udp("127.0.0.1", free, canary.reply)
+    free = canary.tcp("127.0.0.1", 0, lambda query: framed(reply(query[2:])))
+    canary.udp("127.0.0.1", free, reply)
     monkeypatch.setattr(attempt, "PORT", free)
     found = resolve(["127.0.0.1"], "abcd.casemate-probe.invalid", 2.0)
     assert found == {

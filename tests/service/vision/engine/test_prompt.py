@@ -37,7 +37,7 @@ def image_token(words: Words) -> int:
 
 @pytest.fixture(scope="module")
 def prompter(checkpoint: Path, words: Words, image_token: int) -> Prompter:
-    return Prompter(inspect(checkpoint), words, image_token, 1_300_000, 512)
+    return Prompter(inspect(checkpoint), words, image_token, 1_300_000, 4096)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_whether_the_answer_begins_with_thinking(
     assert not closed.write(Job((Turn("user", ("<think>",)),))).thinks_first
 
 
-@pytest.mark.parametrize("text", ["x" * 600, "x" * 10_000_000])
+@pytest.mark.parametrize("text", ["x" * 5000, "x" * 10_000_000])
 def test_too_long(prompter: Prompter, text: str) -> None:
     with pytest.raises(JobRefused) as refused:
         prompter.write(Job((Turn("user", (text,)),), Sampling()))

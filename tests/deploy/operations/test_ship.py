@@ -1,0 +1,125 @@
+"""A host that has a release is left alone; one that has not is told what it will get."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.errors import CasemateError
+from deploy.operations.built import Built
+from deploy.operations.change import differences
+from deploy.operations.handover import hand_over
+from deploy.operations.ship import accept_release, make_room, ship_image, ship_model
+from tests.deploy.operations.releases import release_in
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Built:
+    return release_in(tmp_path)
+
+
+def container(release: Built, component: str = "vision", **state: Any) -> dict[str, Any]:
+    """`docker container inspect` of the release's container."""
+    arguments = release.container(component, release.image.config_digest)
+    return {
+        "Name": f"/casemate-{component}-{release.id}",
+        "Image": release.image.config_digest,
+        "Config": {**arguments},
+        "HostConfig": {key: value or None for key, value in arguments["HostConfig"].items()}
+        | {"Privileged": False, "PublishAllPorts": False, "AutoRemove": False},
+        "NetworkSettings": {"Networks": {"none": {}}},
+        "State": {"Running": True, "Status": "running", "Health": {"Status": "healthy"}, **state},
+    }
+
+
+def snapshot(release: Built, *others: str, **changes: Any) -> dict[str, Any]:
+    """A host on which the release serves, and `others` served before."""
+    records = [{"release": name, "model": "micro-old"} for name in others]
+    state = {
+        "accepted_sequence": 100,
+        "admitted": release.id,
+        "live": {"vision": release.id, "gate": release.id},
+        "releases": [*records, {"release": release.id, "model": release.model_directory}],
+    }
+    found = container(release)
+    return {
+        "docker": {
+            "images": {release.image.config_digest: {}},
+            "containers": {found["Name"].lstrip("/"): found},
+        },
+        "release": {
+            "state": state,
+            "manifests": {release.id: {}},
+            "current": {"vision": release.id, "gate": release.id},
+        },
+        **changes,
+    }
+
+
+NOTHING = {
+    "docker": {"images": {}},
+    "release": {"state": None, "manifests": {}, "current": {"vision": None, "gate": None}},
+}
+
+
+@pytest.mark.parametrize("operation", [ship_image, ship_model, accept_release])
+def test_what_is_there_is_not_sent(commands: Any, release: Built, operation: Any) -> None:
+    assert commands(operation, {"release": release}, **snapshot(release)) == []
+    assert len(commands(operation, {"release": release}, **NOTHING)) == 1
+
+
+def test_the_containerd_stores_name_of_the_image_will_do(commands: Any, release: Built) -> None:
+    found = snapshot(release, docker={"images": {release.image.manifest_digest: {}}, "containers": {}})
+    assert commands(ship_image, {"release": release}, **found) == []
+
+
+def test_a_host_that_cannot_be_read_is_never_taken_for_an_empty_one(commands: Any, release: Built) -> None:
+    with pytest.raises(CasemateError, match="release could not be read"):
+        commands(accept_release, {"release": release}, docker={}, release=None)
+
+
+def test_a_release_that_serves_as_signed_is_left_alone(commands: Any, release: Built) -> None:
+    assert commands(hand_over, {"component": "vision", "release": release}, **snapshot(release)) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "told"),
+    [
+        ("HostConfig", "Memory", 1, "Memory: got 1,"),
+        ("HostConfig", "Privileged", True, "Privileged: got True"),
+        ("NetworkSettings", "Networks", {"bridge": {}}, "networks: got"),
+        ("State", "Running", False, "is running and healthy"),
+        ("State", "Health", {"Status": "unhealthy"}, "unhealthy"),
+        ("Config", "User", "0:0", "User: got 0:0"),
+    ],
+)
+def test_a_container_that_is_not_as_signed_is_handed_over(
+    fake_host: Any, release: Built, place: str, key: str, value: Any, told: str
+) -> None:
+    found = snapshot(release)
+    found["docker"]["containers"][f"casemate-vision-{release.id}"][place][key] = value
+    host = fake_host(**found)
+    generator: Any = hand_over
+    assert len([*generator._inner(component="vision", release=release)]) == 1
+    assert told in "\n".join(differences(host, "operation"))
+
+
+def test_whatever_else_serves_is_handed_over(commands: Any, release: Built) -> None:
+    arguments = {"component": "vision", "release": release}
+    for place, value in (("live", "0123456789ab"), ("current", "0123456789ab")):
+        found = snapshot(release)
+        (found["release"]["state"]["live"] if place == "live" else found["release"]["current"])["vision"] = value
+        assert len(commands(hand_over, arguments, **found)) == 1
+    found = snapshot(release)
+    found["docker"]["containers"].clear()
+    assert len(commands(hand_over, arguments, **found)) == 1
+    assert len(commands(hand_over, arguments, **NOTHING)) == 1
+
+
+def test_room_is_made_only_for_a_release_that_is_new(commands: Any, release: Built, tmp_path: Path) -> None:
+    found = snapshot(release, "old1", "old2", "old3")
+    assert commands(make_room, {"release": release, "keep": 2}, **found) == []
+    new = release_in(tmp_path, code=b"new code")
+    [command] = commands(make_room, {"release": new, "keep": 2}, **found)
+    assert command.endswith("prune --keep 1")
+    assert commands(make_room, {"release": new, "keep": 4}, **found) == []
