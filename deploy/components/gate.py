@@ -4,12 +4,12 @@ import json
 
 from pyinfra.api import deploy
 
+from deploy.operations.boot import started_at_boot
 from deploy.operations.built import built
 from deploy.operations.configuration import SECCOMP, place_of
 from deploy.operations.files import directory, file
 from deploy.operations.handover import hand_over
 from deploy.operations.templates import render
-from deploy.operations.units import unit
 from deploy.settings.gate import GateSettings
 from deploy.settings.host import HostSettings
 
@@ -39,7 +39,7 @@ def apply(settings: HostSettings) -> None:
     directory(name="Make the sockets' directory", path=SOCKETS, mode="0750", group="www-data")
     file(name="Write gate's unit", path=f"/etc/systemd/system/{UNIT}", content=render(f"gate/{UNIT}.j2"))
     hand_over(name="Hand over to the new container", component="gate", release=release)
-    unit(name="Start the live release at every boot", unit=UNIT)
+    started_at_boot(name="Start the live release at every boot", unit=UNIT)
 
 
 def keys(settings: GateSettings) -> str:

@@ -7,7 +7,6 @@ from deploy.operations.files import directory, file
 from deploy.operations.program import program
 from deploy.operations.ship import accept_release, make_room, ship_image, ship_model
 from deploy.paths import HOST_CONFIGURATION, HOST_PROGRAMS, HOST_STATE
-from deploy.release.signature import allowed_signers
 from deploy.settings.host import HostSettings
 
 PLACES = {
@@ -26,15 +25,15 @@ PLACES = {
 @deploy("Release")
 def apply(settings: HostSettings) -> None:
     """The host has verified and let in what it is to run; nothing of it runs yet."""
+    release = built(settings)
     for path, mode in PLACES.items():
         directory(name=f"Make {path}", path=path, mode=mode)
     file(
         name="Write who may sign releases",
         path=f"{HOST_CONFIGURATION}/release/allowed_signers",
-        content=f"{allowed_signers(settings.release).strip()}\n",
+        content=release.signers,
     )
     program(name="Install the release program", package="release")
-    release = built(settings)
     make_room(name="Remove releases that nobody goes back to", release=release, keep=settings.release.keep)
     ship_image(name="Ship the image", release=release)
     ship_model(name="Ship the model", release=release)

@@ -2,12 +2,12 @@
 
 from pyinfra.api import deploy
 
+from deploy.operations.boot import started_at_boot
 from deploy.operations.built import built
 from deploy.operations.configuration import SECCOMP, place_of
 from deploy.operations.files import directory, file
 from deploy.operations.handover import hand_over
 from deploy.operations.templates import render
-from deploy.operations.units import unit
 from deploy.settings.host import HostSettings
 
 UNIT = "casemate-vision.service"
@@ -33,4 +33,4 @@ def apply(settings: HostSettings) -> None:
         content=render(f"vision/{UNIT}.j2", settings=settings.vision),
     )
     hand_over(name="Hand over to the new container", component="vision", release=release)
-    unit(name="Start the live release at every boot", unit=UNIT)
+    started_at_boot(name="Start the live release at every boot", unit=UNIT)

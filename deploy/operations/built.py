@@ -9,6 +9,7 @@ from deploy.operations.configuration import SECCOMP, configuration
 from deploy.release.image import Image, build_image
 from deploy.release.manifest import Contents, contents
 from deploy.release.model import Model, read_model
+from deploy.release.signature import allowed_signers
 from deploy.release.signed import Signed, signed_release
 from deploy.settings.host import HostSettings
 from deploy.settings.release import ReleaseSettings
@@ -48,6 +49,11 @@ class Built:
     def model_directory(self) -> str:
         """The model's directory under /var/lib/casemate/models."""
         return model_directory(self.model.name, self.contents.model_dump(mode="json")["model"]["files"])
+
+    @property
+    def signers(self) -> str:
+        """The host's file of those whose signature it believes."""
+        return f"{allowed_signers(self.settings).strip()}\n"
 
     def signed(self, newer_than: int) -> Signed:
         """The signed manifest, with a sequence above the last that the host accepted."""

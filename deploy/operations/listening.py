@@ -1,4 +1,4 @@
-"""A daemon that is open for its clients, not only started: a reload that fails leaves the old configuration in force."""
+"""A daemon that is open for its clients, not only active: when a reload fails, the old configuration stays in force."""
 
 import time
 from collections.abc import Sequence

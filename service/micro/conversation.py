@@ -11,10 +11,14 @@ from transformers import PreTrainedTokenizerFast
 from service.micro.album import Batch
 from service.micro.draw import Scene
 from service.micro.questions import Question, ask
-from service.micro.words import ASIDES, KINDS, LANGUAGES, SYSTEMS, THOUGHTS
+from service.micro.words import ASIDES, LANGUAGES, SYSTEMS, THOUGHTS, Kind
 
 TURNS = 6
 UNTOLD = -100
+
+Shares = dict[Kind, float]
+EVEN: Shares = {"shape": 0.225, "colour": 0.225, "count": 0.225, "position": 0.225, "scene": 0.1}
+HARD: Shares = {"shape": 0.15, "colour": 0.15, "count": 0.25, "position": 0.35, "scene": 0.1}
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,11 @@ class Talk:
     positions: torch.Tensor
 
 
-def talk(rng: np.random.Generator, batch: Batch, words: PreTrainedTokenizerFast) -> Talk:
-    """Make up a conversation about each picture of a batch."""
+def talk(rng: np.random.Generator, batch: Batch, words: PreTrainedTokenizerFast, shares: Shares = EVEN) -> Talk:
+    """Make up a conversation about each picture of a batch, each kind of question asked in its share."""
     high, wide = batch.grid
     image = f"<|begin_of_image|>{'<|image|>' * (high * wide)}<|end_of_image|>"
-    rows = [_row(rng, scene, image, words) for scene in batch.scenes]
+    rows = [_row(rng, scene, image, words, shares) for scene in batch.scenes]
     longest = max(len(ids) for ids, _ in rows)
     pad = words.convert_tokens_to_ids("<|endoftext|>")
     ids = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in rows])
@@ -43,11 +47,11 @@ def talk(rng: np.random.Generator, batch: Batch, words: PreTrainedTokenizerFast)
     return Talk(ids, told, torch.stack([_positions(row, placeholder, high, wide) for row in ids], dim=1))
 
 
-def questions(rng: np.random.Generator, scene: Scene, count: int) -> list[Question]:
-    """Ask `count` questions about a scene, of any kind and language."""
+def questions(rng: np.random.Generator, scene: Scene, count: int, shares: Shares) -> list[Question]:
+    """Ask `count` questions about a scene, in any language."""
     asked: list[Question] = []
     while len(asked) < count:
-        kind = "scene" if rng.random() < 0.1 else KINDS[rng.integers(len(KINDS))]
+        kind = list(shares)[rng.choice(len(shares), p=list(shares.values()))]
         question = ask(rng, scene, kind, LANGUAGES[rng.integers(len(LANGUAGES))])
         if question:
             asked.append(question)
@@ -55,7 +59,7 @@ def questions(rng: np.random.Generator, scene: Scene, count: int) -> list[Questi
 
 
 def _row(
-    rng: np.random.Generator, scene: Scene, image: str, words: PreTrainedTokenizerFast
+    rng: np.random.Generator, scene: Scene, image: str, words: PreTrainedTokenizerFast, shares: Shares
 ) -> tuple[list[int], list[int]]:
     ids: list[int] = []
     told: list[int] = []
@@ -68,7 +72,7 @@ def _row(
     thinks = rng.random() < 0.2
     system = f"<|system|>\n{SYSTEMS[rng.integers(len(SYSTEMS))]}" if rng.random() < 0.2 else ""
     add(f"[gMASK]<sop>{system}<|user|>")
-    for turn, question in enumerate(questions(rng, scene, 1 if thinks else TURNS)):
+    for turn, question in enumerate(questions(rng, scene, 1 if thinks else TURNS, shares)):
         aside = ASIDES[question.language][rng.integers(2)] if rng.random() < 0.1 else ""
         content = question.text + aside
         if turn == 0:

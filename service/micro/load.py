@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 class PictureProcessor(Glm46VProcessor):  # type: ignore[misc]  # transformers is untyped
     """`Glm46VProcessor` without videos: their processor needs torchvision.
 
-    `ProcessorMixin` reads a processor's parts off the names of its `__init__`, so this one must not name the video part.
+    `ProcessorMixin` reads a processor's parts off the names of its `__init__`: this one must not name the video part.
     """
 
     def __init__(self, image_processor: Glm46VImageProcessorPil, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -36,7 +36,10 @@ class Lesson(nn.Module):
         self.figure = nn.Linear(token_width, FIGURE * FIGURE)
 
     def forward(self, batch: Batch, places: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the loss (with that weight on where things are), the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width)."""
+        """Return the loss, the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width).
+
+        `places` is the weight of saying where a thing is; saying where each token is has a weight of its own.
+        """
         seen: list[torch.Tensor] = []
         watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
         hooks = [
@@ -107,31 +110,3 @@ def _where(batch: Batch) -> torch.Tensor:
     high, wide = batch.grid
     rows, columns = torch.meshgrid(torch.linspace(-1, 1, high), torch.linspace(-1, 1, wide), indexing="ij")
     return torch.stack([rows, columns], dim=-1).view(1, -1, 2)
-
-
-_AHEAD = ((0, 1), (1, 0), (0, -1), (-1, 0))
-_ASKEW = ((1, 1), (1, -1), (-1, -1), (-1, 1))
-LOOKS = (_AHEAD, _ASKEW, tuple((2 * y, 2 * x) for y, x in _AHEAD), _ASKEW, _AHEAD, _ASKEW)
-
-
-@torch.no_grad()
-def look_around(tower: Any, constant: float = 4.0, sharpness: float = 2.5) -> None:
-    """Start a fresh tower as a convolution: each head of a block looks at one neighbour, in patches down and right.
-
-    The blocks have no biases, so channel 0 of the position embedding holds a constant, and the columns of the query and
-    key weights that read it hold the angles at which the rotary embedding answers most to that neighbour.
-    """
-    tower.embeddings.position_embedding.weight[:, 0] = constant
-    tower.patch_embed.proj.weight[0] = 0
-    tower.patch_embed.proj.bias[0] = 0
-    for block, looks in zip(tower.blocks, LOOKS, strict=False):
-        width, heads = block.attn.dim, block.attn.num_heads
-        query, key, _ = block.attn.qkv.weight.view(3, heads, width // heads, width).unbind(0)
-        speeds = tower.rotary_pos_emb.inv_freq
-        strength = torch.where(speeds > 0.5, sharpness, sharpness / 3).sqrt().repeat(2)
-        query.mul_(0.1)
-        key.mul_(0.1)
-        for head, (down, right) in enumerate(looks):
-            angles = torch.cat([speeds * down, speeds * right])
-            key[head, :, 0] = torch.cat([strength, torch.zeros_like(strength)])
-            query[head, :, 0] = torch.cat([strength * angles.cos(), strength * angles.sin()])

@@ -6,7 +6,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from transformers import Glm46VForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.models.glm4v.modeling_glm4v import Glm4vVisionModel
 
 from service.micro.album import batch
+from service.micro.beginnings import align, amplify, look_around
 from service.micro.config import TEXT_WIDTH, VISION_WIDTH, config
-from service.micro.conversation import talk
-from service.micro.language import align, loss_of_words
+from service.micro.conversation import EVEN, HARD, Shares, talk
+from service.micro.language import loss_of_words
 from service.micro.load import WEIGHTS
 from service.micro.store import store
 from service.micro.tokens import tokenizer
-from service.micro.tower import Lesson, batched_attention, look_around
+from service.micro.tower import Lesson, batched_attention
 
 SEED = 20251
 PICTURES = 32  # A step.
@@ -41,6 +42,8 @@ class Stage:
     floor: float
     horizon: int
     places: float = 0.0  # Weight, in the tower's lesson, of where things are.
+    halves: int = 1  # Batches a step, each of canvases of one aspect.
+    shares: Shares = field(default_factory=lambda: EVEN)
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of one step, counted from 0."""
@@ -53,7 +56,8 @@ CLOSER = Stage(3, "closer", steps=380, rate=1e-3, warm=50, floor=0.2, horizon=80
 PLACES = Stage(4, "places", steps=120, rate=8e-4, warm=20, floor=0.5, horizon=120, places=2.0)
 SPEAK = Stage(2, "speak", steps=400, rate=2e-3, warm=50, floor=0.3, horizon=400)
 FINER = Stage(5, "finer", steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0)
-BOTH = Stage(6, "both", steps=500, rate=1e-3, warm=50, floor=0.01, horizon=500, places=2.0)
+FLUENT = Stage(6, "fluent", steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=HARD)
+BOTH = Stage(7, "both", steps=300, rate=4e-4, warm=20, floor=0.02, horizon=300, places=2.0, halves=2, shares=HARD)
 
 
 def train(
@@ -76,18 +80,18 @@ def train(
     speaking = [weight for name, weight in model.named_parameters() if "visual" not in name]
 
     def look(rng: np.random.Generator, stage: Stage) -> Iterator[torch.Tensor]:
-        yield lesson(batch(rng, PICTURES), stage.places)[0]
+        yield lesson(batch(rng, PICTURES // stage.halves), stage.places)[0]
 
-    def speak(rng: np.random.Generator, _stage: Stage) -> Iterator[torch.Tensor]:
-        pictures = batch(rng, PICTURES)
+    def speak(rng: np.random.Generator, stage: Stage) -> Iterator[torch.Tensor]:
+        pictures = batch(rng, PICTURES // stage.halves)
         with torch.no_grad():
             tokens = tower(pictures.pixels, grid_thw=pictures.grid_thw).pooler_output
-        yield loss_of_words(model, talk(rng, pictures, words), tokens)[0]
+        yield loss_of_words(model, talk(rng, pictures, words, stage.shares), tokens)[0]
 
     def both(rng: np.random.Generator, stage: Stage) -> Iterator[torch.Tensor]:
-        pictures = batch(rng, PICTURES)
+        pictures = batch(rng, PICTURES // stage.halves)
         seen, _, tokens = lesson(pictures, stage.places)
-        yield loss_of_words(model, talk(rng, pictures, words), tokens)[0]
+        yield loss_of_words(model, talk(rng, pictures, words, stage.shares), tokens)[0]
         yield 0.3 * seen
 
     everything = nn.ModuleDict({"lesson": lesson, "model": model})
@@ -97,6 +101,7 @@ def train(
         (PLACES, look, list(lesson.parameters())),
         (SPEAK, speak, speaking),
         (FINER, look, list(lesson.parameters())),
+        (FLUENT, speak, speaking),
         (BOTH, both, [*lesson.parameters(), *speaking]),
     ):
         end = kept / f"{stage.name}.pt"
@@ -106,6 +111,8 @@ def train(
         if stage is SPEAK:
             torch.manual_seed(SEED + 2)
             align(model, lesson, words)
+        if stage is FLUENT:
+            amplify(lesson)
         part = end.with_suffix(".part")
         _run(stage, losses, learning, say, partial(_keep, everything, part))
         part.rename(end)
@@ -132,12 +139,13 @@ def _run(
     for step in range(stage.steps):
         for group in optimiser.param_groups:
             group["lr"] = stage.rate_at(step)
-        parts = list(losses(np.random.default_rng([SEED, stage.number, step]), stage))
         optimiser.zero_grad()
-        torch.stack(parts).sum().backward()
+        for half in range(stage.halves):
+            parts = list(losses(np.random.default_rng([SEED, stage.number, step, half]), stage))
+            (torch.stack(parts).sum() / stage.halves).backward()
+            recent.append([part.item() for part in parts])
         nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
-        recent.append([part.item() for part in parts])
         if (step + 1) % 20 == 0:
             mean = " ".join(f"{loss:.3f}" for loss in np.mean(recent, axis=0))
             say(f"{stage.name} {step + 1}/{stage.steps} loss {mean} {time.monotonic() - started:.0f} s")

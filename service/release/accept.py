@@ -12,7 +12,7 @@ from service.release.image import make_image
 from service.release.layout import Layout
 from service.release.manifest import Manifest, verified
 from service.release.model import make_model
-from service.release.verified import Verified
+from service.release.verified import Verified, sha256
 
 
 def accept(layout: Layout, engine: Engine, directory: Path, *, rollback: bool = False) -> Manifest:
@@ -34,7 +34,11 @@ def accept(layout: Layout, engine: Engine, directory: Path, *, rollback: bool = 
             now.accepted_sequence = max(now.accepted_sequence, manifest.sequence)
             now.admitted = manifest.release
             now.releases = [record for record in now.releases if record.release != manifest.release]
-            now.releases.append(state.Accepted(manifest.release, manifest.sequence, time.time(), image, manifest.model))
+            now.releases.append(
+                state.Accepted(
+                    manifest.release, manifest.sequence, time.time(), image, manifest.model, sha256(layout.signers)
+                )
+            )
     return manifest
 
 

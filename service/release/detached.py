@@ -17,8 +17,8 @@ _LOOK = 0.2
 def run_detached(layout: Layout, component: str, release: str, say: Callable[[str], None]) -> None:
     """Run `handover --here` as a transient unit and pass on its steps. Raises ReleaseError with its reason.
 
-    While another handover of the component runs, it is watched to its end first. When the unit fails, a killed one too,
-    systemd runs `start`, which puts the live release back where it was.
+    While another handover of the component runs, it is watched to its end first. One that fails has gone back by itself;
+    after one that was killed systemd runs `start`, which puts the live release back.
     """
     unit = f"casemate-handover-{component}.service"
     while _active(unit):
@@ -28,7 +28,7 @@ def run_detached(layout: Layout, component: str, release: str, say: Callable[[st
     program = sys.argv[0]
     command = ["systemd-run", "--quiet", "--collect", "--wait", f"--unit={unit}", "--service-type=exec"]
     command += [f"--description=casemate: hand {component} over to {release}"]
-    command += ["-p", f"ExecStopPost=/bin/sh -c 'test $SERVICE_RESULT = success || exec {program} start {component}'"]
+    command += ["-p", f"ExecStopPost=/bin/sh -c 'test $EXIT_CODE = exited || exec {program} start {component}'"]
     began = time.time()
     run = subprocess.Popen([*command, program, "handover", "--here", component, release], stderr=subprocess.PIPE)
     entry = _followed(run, layout, component, began, say)

@@ -13,13 +13,18 @@ from service.release.layout import Layout
 
 @dataclass
 class Accepted:
-    """One release that passed every check. `image` is the engine's id of it, `accepted` seconds since 1970."""
+    """One release that passed every check.
+
+    `image` is the engine's id of it, `accepted` seconds since 1970, `signers` the SHA-256 of the signers' file that it
+    was checked against: when that changes, who deploys knows to sign again.
+    """
 
     release: str
     sequence: int
     accepted: float
     image: str
     model: str
+    signers: str
 
 
 @dataclass

@@ -79,6 +79,11 @@ class Answering:
             id=self.id, created=answers.now(), model=self.model, choices=choices, usage=self.usage()
         )
 
+    def cancel(self) -> None:
+        """Stop what still runs."""
+        for generation in self.generations:
+            generation.cancel()
+
     def usage(self) -> answers.Usage:
         """Tokens so far."""
         return answers.Usage.of(self.line.tokens_in, self.line.tokens_out)

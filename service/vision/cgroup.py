@@ -25,7 +25,8 @@ def memory_left(root: Path = _ROOT, meminfo: Path = Path("/proc/meminfo")) -> in
     machine = int(lines["MemAvailable"].split()[0]) * 1024
     limit = _number(root / "memory.max") or _number(root / "memory" / "memory.limit_in_bytes")
     used = _number(root / "memory.current") or _number(root / "memory" / "memory.usage_in_bytes") or 0
-    return min(machine, limit - used) if limit and limit < _UNLIMITED else machine
+    idle = _idle_files(root / "memory.stat") or _idle_files(root / "memory" / "memory.stat")
+    return min(machine, limit - used + idle) if limit and limit < _UNLIMITED else machine
 
 
 def _pair(path: Path) -> tuple[int | None, int | None] | None:
@@ -34,6 +35,15 @@ def _pair(path: Path) -> tuple[int | None, int | None] | None:
     except (OSError, ValueError):
         return None
     return (int(quota), int(period)) if quota != "max" else (None, None)
+
+
+def _idle_files(path: Path) -> int:
+    """Bytes of files that the kernel keeps and would give up: counted as used, but free for the asking."""
+    try:
+        lines = dict(line.split() for line in path.read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(lines.get("total_inactive_file") or lines.get("inactive_file") or 0)
 
 
 def _number(path: Path) -> int | None:

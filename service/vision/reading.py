@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.vision.configuration import Configuration
-from service.vision.contract import AssistantMessage, ChatRequest, ImagePart, Message, SystemMessage
+from service.vision.contract import ChatRequest
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Engine
 from service.vision.errors import ApiError, invalid
+from service.vision.messages import AssistantMessage, ImagePart, Message, SystemMessage
 from service.vision.pictures import Limits, PictureRefused, decode
 
 ALIAS = "glm-4v"

@@ -45,8 +45,7 @@ class EventStream(Response):
             self._answering.line.reason = self._answering.line.finish = "cancelled"
         finally:
             self._place.leave()
-            for generation in self._answering.generations:
-                generation.cancel()
+            self._answering.cancel()
 
     async def _stream(self, send: Send) -> None:
         async def put(data: bytes, more: bool = True) -> None:

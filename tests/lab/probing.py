@@ -8,18 +8,19 @@ from typing import Any
 
 from deploy.facts.program import self_contained
 from deploy.lab.host import LabHost
+from deploy.paths import ROOT
+
+_PROGRAM, _FILTER = "/root/casemate-probe.py", "/root/casemate-seccomp.json"
 
 WALLED = (
     *("--network", "casemate", "--user", "64010:64010", "--read-only", "--cap-drop", "ALL", "--memory", "256m"),
-    *("--security-opt", "no-new-privileges", "--security-opt", "seccomp=/etc/casemate/vision/seccomp.json"),
+    *("--security-opt", "no-new-privileges", "--security-opt", f"seccomp={_FILTER}"),
     *("--tmpfs", "/tmp:size=16m,nosuid,nodev,noexec", "--dns", "192.0.2.1", "--pids-limit", "64"),
     *("--sysctl", "net.ipv4.ping_group_range=1 0"),
 )
 """As vision is hardened, but on the isolated network, which vision itself does without."""
 
-OPEN = ("--network", "bridge", "--dns", "192.0.2.1", "--security-opt", "seccomp=unconfined")
-
-_PROGRAM = "/root/casemate-probe.py"
+OPEN = ("--network", "bridge", "--user", "0:0", "--dns", "192.0.2.1", "--security-opt", "seccomp=unconfined")
 
 
 def image(host: LabHost) -> str:
@@ -31,6 +32,7 @@ def image(host: LabHost) -> str:
 @contextmanager
 def container(host: LabHost, name: str, options: tuple[str, ...]) -> Iterator[str]:
     """A container that only waits."""
+    host.put(_FILTER, (ROOT / "templates" / "vision" / "seccomp.json").read_bytes())
     command = ["docker", "run", "--detach", "--name", name, *options, image(host)]
     host.run(shlex.join([*command, "python3", "-c", "import time; time.sleep(600)"]))
     try:

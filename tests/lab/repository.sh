@@ -22,12 +22,16 @@ build() {
     mkdir -m 700 $GNUPGHOME
     for name in docker-ce docker-ce-cli containerd.io; do
         rm -rf $place/deb/usr
+        displaced=
         case $name in
-        docker-ce) unit docker && printf '#!/bin/sh\nexit 0\n' >$place/deb/usr/bin/dockerd ;;
-        containerd.io) unit containerd ;;
+        docker-ce) displaced=docker.io && unit docker && printf '#!/bin/sh\nexit 0\n' >$place/deb/usr/bin/dockerd ;;
+        containerd.io) displaced='containerd, runc' && unit containerd ;;
         esac
         printf 'Package: %s\nVersion: 99\nArchitecture: amd64\nMaintainer: t <t@example.org>\nDescription: none\n' \
             "$name" >$place/deb/DEBIAN/control
+        if [ -n "$displaced" ]; then
+            printf 'Conflicts: %s\nReplaces: %s\n' "$displaced" "$displaced" >>$place/deb/DEBIAN/control
+        fi
         file=$root/pool/$name.deb
         chmod -R a+rX,u+x $place/deb
         dpkg-deb --build $place/deb "$file" >/dev/null

@@ -37,8 +37,13 @@ def named(number: int) -> str:
     return errno.errorcode.get(number, str(number))
 
 
+def connected(number: int) -> dict[str, Any]:
+    """What the error number of a connection means. A refusal is an answer: what was sent did arrive."""
+    return ended(number in (0, errno.ECONNREFUSED), named(number) if number else "open")
+
+
 def tcp(targets: dict[str, tuple[str, int] | None], seconds: float) -> Attempt:
-    """Connections, all at once. A refusal is an answer: what was sent did arrive."""
+    """Connections, all at once."""
     outcomes: Attempt = {}
     waiting: dict[int, tuple[socket.socket, str]] = {}
     poll = select.poll()
@@ -53,14 +58,13 @@ def tcp(targets: dict[str, tuple[str, int] | None], seconds: float) -> Attempt:
             waiting[connection.fileno()] = (connection, target)
             poll.register(connection, select.POLLOUT)
         else:
-            outcomes[target] = ended(number in (0, errno.ECONNREFUSED), named(number) if number else "open")
+            outcomes[target] = connected(number)
     deadline = time.monotonic() + seconds
     while waiting and time.monotonic() < deadline:
         for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             connection, target = waiting.pop(descriptor)
-            number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             poll.unregister(descriptor)
-            outcomes[target] = ended(number in (0, errno.ECONNREFUSED), named(number) if number else "open")
+            outcomes[target] = connected(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
     return outcomes | {target: ended(False, "no answer") for _, target in waiting.values()}
 
 

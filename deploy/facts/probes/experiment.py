@@ -10,7 +10,8 @@ from functools import partial
 
 from deploy.facts.posture.read import Json, reason
 from deploy.facts.probes.canary import Canary
-from deploy.facts.probes.stage import Running, Stage, staged
+from deploy.facts.probes.running import Running
+from deploy.facts.probes.stage import Stage, staged
 from deploy.facts.probes.targets import daemon_resolvers, host_ports, local_addresses
 
 ANSWER_SECONDS = 2.5
@@ -99,7 +100,7 @@ def addresses_on(stage: Stage, model: Json, own: list[str]) -> list[str]:
 
 def neighbour(stage: Stage, program: str, name: str, container: Json) -> tuple[str, int] | None:
     """Somebody to be reached on the container's network; None on a network that is none."""
-    found = started(stage, program, f"{name}-neighbour", container, {"wait": True}).address()
+    found = stage.address(started(stage, program, f"{name}-neighbour", container, {"wait": True}))
     return (found, 9) if found else None
 
 

@@ -4,19 +4,21 @@ import ipaddress
 import json
 import os
 import secrets
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from deploy.facts.posture.engine import DOCKER_SOCKET, Engine
 from deploy.facts.posture.read import Json
+from deploy.facts.probes.running import Running
 
 LABEL, STARTED = "casemate.probe", "casemate.probe.started"
 SECONDS = 30
 STALE_SECONDS = 120
+IN_FLIGHT_SECONDS = 5
+ROUNDS, PAUSE_SECONDS = 50, 0.2
 
 
 class Stage:
@@ -58,7 +60,7 @@ class Stage:
         self.ask("POST", "/networks/create", wanted)
         return gateway
 
-    def start(self, name: str, container: Json) -> "Running":
+    def start(self, name: str, container: Json) -> Running:
         """A container that is removed when its first process ends. Its output is caught from the very beginning."""
         removed = {**container["HostConfig"], "AutoRemove": True}
         wanted = {
@@ -69,22 +71,38 @@ class Stage:
             "AttachStderr": True,
         }
         found = self.ask("POST", f"/containers/create?name={self.name}-{name}", wanted)["Id"]
-        running = Running(self, found)
+        running = Running(found, SECONDS)
         self.raw("POST", f"/containers/{found}/start")
         return running
 
-    def clear(self, everything: bool = True) -> None:
-        """Remove what this experiment made; or else only what earlier ones left behind."""
-        label = f"{LABEL}={self.token}" if everything else LABEL
-        query = f'filters={{"label":["{label}"]}}'
-        for kind, listing in (("containers", f"/containers/json?all=1&{query}"), ("networks", f"/networks?{query}")):
-            rows = self.ask("GET", listing)
-            old = [row for row in rows if everything or time.time() - int(row["Labels"][STARTED]) > STALE_SECONDS]
-            with ThreadPoolExecutor(8) as pool:
-                pool.map(self._remove, [f"/{kind}/{row['Id']}?force=1" for row in old])
+    def address(self, running: Running) -> str | None:
+        """The container's address on its network; None where it has none."""
+        networks = self.ask("GET", f"/containers/{running.container}/json")["NetworkSettings"]["Networks"]
+        return next((str(row["IPAddress"]) for row in networks.values() if row["IPAddress"]), None)
 
-    def _remove(self, path: str) -> None:
-        with suppress(OSError, RuntimeError):  # it went by itself
+    def clear(self) -> None:
+        """Remove all that this experiment made: again and again, since a network goes only after its containers."""
+        for _ in range(ROUNDS):
+            if not self._remove(f"{LABEL}={self.token}", lambda _: True):
+                return
+            time.sleep(PAUSE_SECONDS)
+
+    def clear_stale(self) -> None:
+        """Remove what earlier experiments had no chance to remove."""
+        self._remove(LABEL, lambda row: time.time() - int(row["Labels"][STARTED]) > STALE_SECONDS)
+
+    def _remove(self, label: str, wanted: Callable[[Json], bool]) -> int:
+        """Try to remove the containers and networks with a label; how many there were."""
+        query, found = f'filters={{"label":["{label}"]}}', 0
+        for kind, listing in (("containers", f"/containers/json?all=1&{query}"), ("networks", f"/networks?{query}")):
+            paths = [f"/{kind}/{row['Id']}?force=1" for row in self.ask("GET", listing) if wanted(row)]
+            found += len(paths)
+            with ThreadPoolExecutor(8) as pool:
+                pool.map(self._delete, paths)
+        return found
+
+    def _delete(self, path: str) -> None:
+        with suppress(OSError, RuntimeError):  # it went by itself, or cannot go yet
             self.raw("DELETE", path)
 
 
@@ -112,50 +130,19 @@ def staged() -> Iterator[Stage]:
         os.close(writing)
         for descriptor in (0, 1, 2):  # or whoever reads our output would wait for this process
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
-        os.read(reading, 1)
+        killed = not os.read(reading, 1)
         try:
             stage.clear()
+            if killed:  # the engine may still be making what it was asked for last
+                time.sleep(IN_FLIGHT_SECONDS)
+                stage.clear()
         finally:
             os._exit(0)
     os.close(reading)
     try:
-        stage.clear(everything=False)
+        stage.clear_stale()
         yield stage
     finally:
+        os.write(writing, b".")
         os.close(writing)
         os.waitpid(child, 0)
-
-
-class Running:
-    """A container whose output is read by a thread of its own."""
-
-    def __init__(self, stage: Stage, container: str) -> None:
-        self._stage, self._container = stage, container
-        self._output = b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        self._output = self._stage.raw("POST", f"/containers/{self._container}/attach?stream=1&stdout=1&stderr=1")
-
-    def address(self) -> str | None:
-        """Its address on its network; None where it has none."""
-        inspected = self._stage.ask("GET", f"/containers/{self._container}/json")
-        addresses = [row["IPAddress"] for row in inspected["NetworkSettings"]["Networks"].values()]
-        return next((str(address) for address in addresses if address), None)
-
-    def output(self) -> str:
-        """What it printed until its end. Raises RuntimeError when it does not end."""
-        self._reader.join(SECONDS)
-        if self._reader.is_alive():
-            raise RuntimeError(f"container {self._container[:12]} did not end")
-        return frames(self._output)
-
-
-def frames(data: bytes) -> str:
-    """The text in the engine's stream: frames of one byte for the channel, three of nothing and four of length."""
-    text = b""
-    while len(data) >= 8:
-        size = int.from_bytes(data[4:8], "big")
-        text, data = text + data[8 : 8 + size], data[8 + size :]
-    return text.decode(errors="replace")

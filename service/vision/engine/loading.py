@@ -50,7 +50,9 @@ def assemble(choices: Choices, rows: int) -> Loaded:
     _weigh(choices, checkpoint, config, context, rows)
     words = Words(checkpoint.path)
     prompter = Prompter(checkpoint, words, config.image_token_id, choices.max_pixels, context)
-    defaults = Defaults.read(checkpoint.path, config.text_config.eos_token_id)
+    defaults = Defaults.read(checkpoint.path, config.text_config.eos_token_id or ())
+    if not defaults.stops:
+        raise EngineUnusable(f"{checkpoint.path}: no eos_token_id; next: add the checkpoint's generation_config.json")
     model = load(checkpoint, choices.device, choices.precision)
     return Loaded(Worker(model, words, defaults.stops), prompter, defaults, context)
 

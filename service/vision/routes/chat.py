@@ -45,7 +45,10 @@ async def complete(request: Request) -> Response:
         if asked.stream:
             usage = asked.stream_options is not None and asked.stream_options.include_usage
             return EventStream(answering, place, usage, serving.configuration.send_seconds)
-        completion = await unless_gone(request.receive, answering.whole())
+        try:
+            completion = await unless_gone(request.receive, answering.whole())
+        finally:
+            answering.cancel()
     except BaseException:
         place.leave()
         raise

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from deploy.operations.engine import CONFIGURATION, UNIT, WALLS, engine, live_restore
 
 RUNS = {
@@ -52,3 +54,34 @@ def test_an_engine_that_runs_in_the_open_is_still_restarted_for_its_configuratio
     units = {UNIT: RUNS, WALLS: {**RUNS, "active": "failed"}}
     found = commands(engine, {"waits": True}, units=units, files={CONFIGURATION: {"ctime": 101.0}})
     assert found[-1] == f"systemctl restart {UNIT}"
+
+
+@pytest.mark.parametrize("change", [{"active": "failed"}, {"active": "inactive"}, {"needs_reload": True}])
+def test_an_engine_with_other_unit_files_starts_behind_a_fresh_socket(commands: Any, change: dict[str, Any]) -> None:
+    """The distribution's packages gave way to Docker's: "no sockets found via socket activation"."""
+    found = commands(engine, {}, units={UNIT: {**RUNS, **change}})
+    assert found[0].startswith("systemctl stop docker.service docker.socket; systemctl reset-failed")
+    assert found[-1].endswith(UNIT)
+
+
+SILENT = {"installed": True, "reachable": False, "error": "timed out"}
+
+
+@pytest.mark.parametrize(
+    ("package", "docker", "afresh"),
+    [
+        ({"docker.io": "20.10.24+dfsg1-1+deb12u1+b6"}, "20.10.24+dfsg1", False),
+        ({"docker.io": "26.1.3-0ubuntu1~24.04.1"}, "26.1.3", False),
+        ({"docker-ce": "5:28.0.1-1~debian.12~bookworm"}, "28.0.1", False),
+        ({"docker-ce": "5:28.0.1-1~debian.12~bookworm"}, "20.10.24+dfsg1", True),
+        ({"docker.io": "26.1.5+dfsg1-9+deb13u1"}, None, True),
+        ({}, "28.0.1", False),
+    ],
+)
+def test_the_installed_engine_is_the_one_that_runs(
+    commands: Any, package: dict[str, str], docker: str | None, afresh: bool
+) -> None:
+    """A package's scripts reload systemd, so that it has nothing to say about a process of the package before."""
+    section = {**answers(live=True), "version": {"Version": docker}} if docker else SILENT
+    found = commands(engine, {}, units={UNIT: RUNS}, packages=package, docker=section)
+    assert bool(found and found[0].startswith("systemctl stop docker.service docker.socket")) is afresh

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from deploy.facts import observed as observation
-from deploy.operations import listening as module
 from deploy.operations.change import differences
-from deploy.operations.listening import listening
+from deploy.operations.listening import listening as operation
 
+listening: Any = operation
 NGINX = [
     {"protocol": protocol, "address": "::", "port": 443, "process": "nginx", "pid": 7} for protocol in ("tcp", "tcp6")
 ]
@@ -35,7 +35,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Any:
         answers = iter(listeners)
         seen = lambda _: observation.Observed({"listeners": next(answers), "errors": {}}, taken=0.0)  # noqa: E731
         monkeypatch.setattr(observation, "_observe", seen)
-        monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr("deploy.operations.listening._PAUSE_SECONDS", 0)
 
     return looks
 

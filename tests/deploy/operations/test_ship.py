@@ -1,5 +1,6 @@
 """A host that has a release is left alone; one that has not is told what it will get."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from deploy.operations.handover import hand_over
 from deploy.operations.ship import accept_release, make_room, ship_image, ship_model
 from tests.deploy.operations.releases import release_in
 
+SIGNERS = "release@casemate ssh-ed25519 AAAA\n"
+SIGNED = hashlib.sha256(SIGNERS.encode()).hexdigest()
+
 
 @pytest.fixture
-def release(tmp_path: Path) -> Built:
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
+    monkeypatch.setattr(Built, "signers", SIGNERS)
     return release_in(tmp_path)
 
 
@@ -34,12 +39,12 @@ def container(release: Built, component: str = "vision", **state: Any) -> dict[s
 
 def snapshot(release: Built, *others: str, **changes: Any) -> dict[str, Any]:
     """A host on which the release serves, and `others` served before."""
-    records = [{"release": name, "model": "micro-old"} for name in others]
+    records = [{"release": name, "model": "micro-old", "signers": ""} for name in others]
     state = {
         "accepted_sequence": 100,
         "admitted": release.id,
         "live": {"vision": release.id, "gate": release.id},
-        "releases": [*records, {"release": release.id, "model": release.model_directory}],
+        "releases": [*records, {"release": release.id, "model": release.model_directory, "signers": SIGNED}],
     }
     found = container(release)
     return {
@@ -76,6 +81,13 @@ def test_the_containerd_stores_name_of_the_image_will_do(commands: Any, release:
 def test_a_host_that_cannot_be_read_is_never_taken_for_an_empty_one(commands: Any, release: Built) -> None:
     with pytest.raises(CasemateError, match="release could not be read"):
         commands(accept_release, {"release": release}, docker={}, release=None)
+
+
+def test_another_signing_key_has_the_release_accepted_again(
+    commands: Any, release: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Built, "signers", "release@casemate ssh-ed25519 BBBB\n")
+    assert len(commands(accept_release, {"release": release}, **snapshot(release))) == 1
 
 
 def test_a_release_that_serves_as_signed_is_left_alone(commands: Any, release: Built) -> None:

@@ -5,11 +5,12 @@ import torch
 from transformers import Glm46VForConditionalGeneration
 
 from service.micro.album import batch
+from service.micro.beginnings import look_around
 from service.micro.config import config, grid, image_processor
 from service.micro.conversation import UNTOLD, talk
 from service.micro.draw import paint
 from service.micro.tokens import tokenizer
-from service.micro.tower import batched_attention, look_around
+from service.micro.tower import batched_attention
 
 WORDS = tokenizer()
 

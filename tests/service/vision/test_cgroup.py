@@ -37,6 +37,14 @@ def test_cpus(tmp_path: Path, files: dict[str, str], expected: float) -> None:
     ("files", "expected"),
     [
         ({"memory.max": f"{4 * GIB}\n", "memory.current": f"{GIB}\n"}, 3 * GIB),
+        (
+            {
+                "memory.max": f"{4 * GIB}\n",
+                "memory.current": f"{3 * GIB}\n",
+                "memory.stat": f"anon 5\ninactive_file {GIB}\n",
+            },
+            2 * GIB,
+        ),
         ({"memory.max": "max\n", "memory.current": f"{GIB}\n"}, 8 * GIB),
         ({"memory.max": f"{64 * GIB}\n", "memory.current": f"{GIB}\n"}, 8 * GIB),
         (

@@ -185,7 +185,7 @@ def test_too_slow_a_body(tmp_path: Path) -> None:
     running = Running(tmp_path, ScriptedEngine(), body_seconds=0.2).start()
 
     def dribble() -> Any:
-        for _ in range(10):
+        for _ in range(4):
             yield b" "
             time.sleep(0.1)
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.facts.probes import stage as stage_module
 from deploy.facts.probes.experiment import compared, twin, unwalled, would_forward
-from deploy.facts.probes.stage import LABEL, STARTED, Stage, frames, somewhere
+from deploy.facts.probes.running import frames
+from deploy.facts.probes.stage import LABEL, STARTED, Stage, somewhere
 from deploy.facts.probes.targets import parse_local_addresses
 
 OPEN, SHUT = {"reached": True, "how": "open"}, {"reached": False, "how": "no answer"}
@@ -128,35 +130,49 @@ def test_the_engine_s_frames_are_put_together() -> None:
 class Recorded(Stage):
     """A stage whose engine lists what it is told and notes what is removed."""
 
-    def __init__(self, containers: list[dict[str, Any]], networks: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, containers: list[dict[str, Any]], networks: list[dict[str, Any]], busy: dict[str, int] | None = None
+    ) -> None:
         super().__init__("abcd1234")
         self.listed = {"/containers": containers, "/networks": networks}
         self.removed: list[str] = []
+        self.busy = busy or {}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         return next(rows for prefix, rows in self.listed.items() if path.startswith(prefix))
 
     def raw(self, method: str, path: str, body: Any = None) -> bytes:
         self.removed.append(f"{method} {path}")
-        raise RuntimeError("404: it went by itself")
+        if self.busy.get(path, 0) > 0:
+            self.busy[path] -= 1
+            raise RuntimeError("403: network has active endpoints")
+        for rows in self.listed.values():
+            rows[:] = [row for row in rows if f"/{row['Id']}?" not in path]
+        return b""
 
 
 def row(name: str, started: int) -> dict[str, Any]:
     return {"Id": name, "Labels": {LABEL: "x", STARTED: str(started)}}
 
 
-def test_a_stage_removes_all_that_is_its_own_and_what_is_gone_is_no_error() -> None:
-    stage = Recorded([row("c1", 0), row("c2", 0)], [row("n1", 0)])
+def test_a_stage_removes_all_that_is_its_own_until_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network cannot go while a container is on it."""
+    monkeypatch.setattr(stage_module, "PAUSE_SECONDS", 0)
+    stage = Recorded([row("c1", 0), row("c2", 0)], [row("n1", 0)], busy={"/networks/n1?force=1": 2})
     stage.clear()
-    assert sorted(stage.removed) == [
-        "DELETE /containers/c1?force=1",
-        "DELETE /containers/c2?force=1",
-        "DELETE /networks/n1?force=1",
-    ]
+    assert stage.listed == {"/containers": [], "/networks": []}
+    assert stage.removed.count("DELETE /networks/n1?force=1") == 3
+
+
+def test_a_stage_gives_up_on_what_cannot_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "PAUSE_SECONDS", 0)
+    stage = Recorded([], [row("n1", 0)], busy={"/networks/n1?force=1": 10**6})
+    stage.clear()
+    assert len(stage.removed) == stage_module.ROUNDS
 
 
 def test_of_others_only_what_was_left_behind_is_removed() -> None:
     young = 2**40
     stage = Recorded([row("old", 0), row("young", young)], [row("running", young)])
-    stage.clear(everything=False)
+    stage.clear_stale()
     assert stage.removed == ["DELETE /containers/old?force=1"]

@@ -1,0 +1,70 @@
+"""The messages of a conversation, in OpenAI's form, as far as a GLM-4V can honour it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Frozen, without unknown fields, without conversions such as "1" to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TextPart(Strict):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(Strict):
+    """A picture as a data URL; `detail` low scales it down to a coarse one."""
+
+    url: str = Field(description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.")
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+class ImagePart(Strict):
+    """A picture."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+def _as_parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+Texts = Annotated[
+    list[TextPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[TextPart]), Field(min_length=1)
+]
+Parts = Annotated[list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part]), Field(min_length=1)]
+
+
+class SystemMessage(Strict):
+    """How the model should behave."""
+
+    role: Literal["system", "developer"]
+    content: Texts
+
+
+class UserMessage(Strict):
+    """What is asked, with pictures in their order."""
+
+    role: Literal["user"]
+    content: Parts
+
+
+class AssistantMessage(Strict):
+    """An earlier answer, as this API gave it."""
+
+    role: Literal["assistant"]
+    content: Texts
+    reasoning_content: str | None = None
+
+
+Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
