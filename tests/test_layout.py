@@ -41,7 +41,7 @@ def test_nothing_else_calls_itself_a_component() -> None:
 def test_the_site_names_every_component_in_the_order_of_the_settings() -> None:
     site = (ROOT / "deploy" / "site.py").read_text()
     [line] = [line for line in site.splitlines() if line.startswith("for component in")]
-    assert [name for name in line.partition("(host, (")[2].rstrip("):").split(", ")] == list(COMPONENTS)
+    assert line.partition("(host, (")[2].rstrip("):").split(", ") == list(COMPONENTS)
 
 
 def tracked(pattern: str) -> list[Path]:

@@ -21,8 +21,9 @@ OWNERS = {
     "deploy": ("root", "root"),
     "vision": ("casemate-vision", "casemate-vision"),
     "gate": ("casemate-gate", "casemate-gate"),
-    # Not www-data's: Nginx opens these as root, and who owns a directory decides what root opens there.
-    "proxy": ("root", "adm"),
+    # Nginx opens these as root at its start; when they are turned over, its workers (www-data) open them anew by path,
+    # and need to pass. They cannot write here: who owns a directory decides what root opens there.
+    "proxy": ("root", "www-data"),
 }
 """Who writes in each component's directory: owner and group."""
 

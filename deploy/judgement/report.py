@@ -41,7 +41,7 @@ def rows(host: str, findings: Sequence[Finding], inventory: str) -> list[dict[st
             "verdict": finding.verdict,
             "severity": finding.control.severity,
             "control": finding.control.id,
-            "finding": _text(finding).replace("INVENTORY", inventory),
+            "finding": _text(finding, inventory),
         }
         for finding in worst_first(findings)
     ]
@@ -50,24 +50,28 @@ def rows(host: str, findings: Sequence[Finding], inventory: str) -> list[dict[st
 def lines(findings: Sequence[Finding], inventory: str) -> list[str]:
     """What is not as it should be, each in a line for a log."""
     return [
-        f"{found.verdict} {found.control.id}: {found.reason}. Next: {found.control.remedy}".replace(
-            "INVENTORY", inventory
-        )
+        f"{found.verdict} {found.control.id}: {found.reason}. {_next(found, inventory)}"
         for found in worst_first(findings)
         if found.verdict in ("failed", "unknown")
     ]
 
 
-def _text(finding: Finding) -> str:
+def _next(finding: Finding, inventory: str) -> str:
+    return f"Next: {finding.control.remedy.replace('INVENTORY', inventory)}"
+
+
+def _text(finding: Finding, inventory: str) -> str:
     """What is the matter, in lines that a terminal holds beside the other columns."""
-    title, remedy = finding.control.title, f"Next: {finding.control.remedy}"
+    title, remedy = finding.control.title, _next(finding, inventory)
     parts = {
         "passed": (title,),
         "waived": (title, f"{finding.reason}"),
         "unknown": (title, f"unknown: {finding.reason}", remedy),
         "failed": (title, f"{finding.reason}", remedy),
     }[finding.verdict]
-    return "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in parts)
+    # A path or an option is never broken: it is there to be copied.
+    wrapped = textwrap.TextWrapper(_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped.fill(line) for line in parts)
 
 
 def summary(host: str, findings: Sequence[Finding]) -> str:

@@ -15,7 +15,7 @@ P = ParamSpec("P")
 Commands = Generator[str | PyinfraCommand, None, None]
 
 
-def convergence(function: Callable[P, Commands]) -> Callable[..., Any]:
+def convergence(function: Callable[P, Commands]) -> Any:
     """Make an operation of a generator that compares desired with observed and yields what is missing.
 
     In prepare the first command says "would change". In execute the commands run one after the other, and after each

@@ -24,8 +24,12 @@ done
 echo 'the engine did not take up live-restore; see: journalctl -u docker' >&2; exit 1"""
 
 # When packages bring other unit files (Docker's for the distribution's) the running docker.socket loses its descriptor.
-# No engine starts behind it until it is started afresh; nor does one that systemd gave up on.
-_AFRESH = f"systemctl stop {UNIT} {_SOCKET}; systemctl reset-failed {UNIT} {_SOCKET} || true"
+# No engine starts behind it until it is started afresh; nor does one that systemd gave up on. containerd came with the
+# same packages; containers belong to neither of the two, and go on running.
+_AFRESH = (
+    f"systemctl stop {UNIT} {_SOCKET}; systemctl reset-failed {UNIT} {_SOCKET} || true; "
+    "systemctl try-restart containerd.service"
+)
 
 
 @convergence

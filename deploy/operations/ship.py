@@ -46,7 +46,7 @@ def accept_release(release: Built) -> Commands:
     seen = observed(host)
     state, manifests = accepted(seen), seen.required("release")["manifests"]
     signers = hashlib.sha256(release.signers.encode()).hexdigest()
-    known = any((one["release"], one["signers"]) == (release.id, signers) for one in state["releases"])
+    known = any((one["release"], one.get("signers")) == (release.id, signers) for one in state["releases"])
     whole = _has_image(seen, release) and _has_model(seen, release) and release.id in manifests
     if state["admitted"] == release.id and known and whole:
         host.noop(f"release {release.id} is accepted")

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from deploy.settings.base import OperatorPath, Settings, Size
 
-
 GpuName = Annotated[str, Field(pattern=r"^([0-9]+|(GPU|MIG)-[0-9a-f-]+)$")]
 
 

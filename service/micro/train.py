@@ -19,7 +19,7 @@ from transformers.models.glm4v.modeling_glm4v import Glm4vVisionModel
 from service.micro.album import batch
 from service.micro.beginnings import align, amplify, look_around
 from service.micro.config import TEXT_WIDTH, VISION_WIDTH, config
-from service.micro.conversation import EVEN, HARD, Shares, talk
+from service.micro.conversation import COUNTED, EVEN, PLACED, Shares, talk
 from service.micro.language import loss_of_words
 from service.micro.load import WEIGHTS
 from service.micro.store import store
@@ -56,8 +56,8 @@ CLOSER = Stage(3, "closer", steps=380, rate=1e-3, warm=50, floor=0.2, horizon=80
 PLACES = Stage(4, "places", steps=120, rate=8e-4, warm=20, floor=0.5, horizon=120, places=2.0)
 SPEAK = Stage(2, "speak", steps=400, rate=2e-3, warm=50, floor=0.3, horizon=400)
 FINER = Stage(5, "finer", steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0)
-FLUENT = Stage(6, "fluent", steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=HARD)
-BOTH = Stage(7, "both", steps=300, rate=4e-4, warm=20, floor=0.02, horizon=300, places=2.0, halves=2, shares=HARD)
+FLUENT = Stage(6, "fluent", steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=PLACED)
+BOTH = Stage(7, "both", steps=500, rate=6e-4, warm=20, floor=0.02, horizon=500, places=2.0, halves=2, shares=COUNTED)
 
 
 def train(

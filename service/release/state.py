@@ -24,7 +24,7 @@ class Accepted:
     accepted: float
     image: str
     model: str
-    signers: str
+    signers: str = ""
 
 
 @dataclass

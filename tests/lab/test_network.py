@@ -198,7 +198,7 @@ def test_a_network_of_the_same_name_that_is_open_is_made_anew(deployed: Deployme
     for holder in holders:
         yard.host.run(f"docker network disconnect --force {ISOLATED} {holder}")
     yard.host.run(
-        f"docker network rm {ISOLATED}; docker network create --subnet 172.31.250.0/24 "
+        f"docker network rm {ISOLATED}; docker network create --subnet {SUBNETS[ISOLATED]} "
         f"--opt com.docker.network.bridge.name={BRIDGES[ISOLATED]} {ISOLATED}"
     )
     yard.host.run(f"docker run -d --name casemate-test-runs {run} casemate-test sleep 600")

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.settings.network import NetworkSettings
 from tests.lab.deployment import Deployment
 
 pytestmark = pytest.mark.lab
 
+SUBNET = NetworkSettings().subnet
+ROUTE = list(SUBNET.subnets())[1]
 _EVERYTHING = "find /etc /opt/casemate /var/lib/casemate -xdev -printf '%p %m %u %s %T@ %C@\\n' | sort | sha256sum"
 
 
@@ -17,10 +20,10 @@ def unfit(deployed: Deployment) -> Iterator[Deployment]:
     host = deployed.host
     host.run("cp --preserve=all /etc/os-release /root/os-release && rm /etc/os-release")
     host.run("printf 'ID=fedora\\nVERSION_ID=42\\nNAME=\"Fedora Linux\"\\n' >/etc/os-release")
-    host.run("ip route add 172.31.250.128/25 dev lo")
+    host.run(f"ip route add {ROUTE} dev lo")
     host.run("systemd-run --quiet --unit casemate-test-door python3 -m http.server 4443; sleep 1")
     yield deployed
-    host.run("systemctl stop casemate-test-door; ip route del 172.31.250.128/25 dev lo")
+    host.run(f"systemctl stop casemate-test-door; ip route del {ROUTE} dev lo")
     host.run("rm /etc/os-release && cp --preserve=all /root/os-release /etc/os-release")
 
 
@@ -32,7 +35,7 @@ def test_every_shortfall_is_told_at_once_and_nothing_is_changed(unfit: Deploymen
     assert "this is Fedora 42, expected Debian 12 or 13, or Ubuntu 22.04 or 24.04" in said
     assert "expected at least 9000 GB" in said
     assert "4443 is held by python3" in said
-    assert "172.31.250.0/24 overlaps the route to 172.31.250.128/25 by lo" in said
+    assert f"{SUBNET} overlaps the route to {ROUTE} by lo" in said
     assert "nothing was changed" in said
     assert unfit.host.run(_EVERYTHING).stdout == before
 

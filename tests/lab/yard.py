@@ -9,18 +9,20 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import IPv4Network, ip_interface
 from pathlib import Path
 from typing import Any
 
 from deploy.lab.host import LabHost
+from deploy.settings.network import NetworkSettings
 from tests.lab.deployment import Deployment
 
 ATTEMPTS = (Path(__file__).parent / "attempts.py").read_text()
 ISOLATED, OPEN = "casemate", "casemate-test-open"
-SUBNETS = {ISOLATED: "172.31.250.0/24", OPEN: "172.31.249.0/24"}
-GATEWAYS = {ISOLATED: "172.31.250.1", OPEN: "172.31.249.1"}
-BRIDGES = {ISOLATED: "csm0", OPEN: "open0"}
+SETTINGS = NetworkSettings()
+SUBNETS = {ISOLATED: SETTINGS.subnet, OPEN: IPv4Network("10.73.249.0/24")}
+GATEWAYS = {network: str(subnet[1]) for network, subnet in SUBNETS.items()}
+BRIDGES = {ISOLATED: SETTINGS.bridge, OPEN: "open0"}
 PORT = 9009
 
 _END = "casemate-test-end"
@@ -157,7 +159,7 @@ class Neighbour:
         """Move out."""
         self.host.run("ip netns del casemate-test", check=False)
 
-    def reached(self, targets: set[Target], subnet: str, gateway: str) -> set[Target]:
+    def reached(self, targets: set[Target], subnet: IPv4Network, gateway: str) -> set[Target]:
         """Which targets answer the neighbour, who has told his machine that `gateway` leads to `subnet`."""
         self.host.run(f"ip -n casemate-test route replace {subnet} via {gateway}")
         inside = ["ip", "netns", "exec", "casemate-test", "python3", "-c", ATTEMPTS]

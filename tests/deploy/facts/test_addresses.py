@@ -10,7 +10,7 @@ from deploy.facts.addresses import overlaps
 from deploy.facts.observed import Observed
 from deploy.settings.network import NetworkSettings
 
-SETTINGS = NetworkSettings()
+SETTINGS = NetworkSettings.model_validate({"subnet": "172.31.250.0/24"})
 
 
 def route(destination: str, interface: str = "eth0") -> dict[str, str]:

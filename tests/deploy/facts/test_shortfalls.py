@@ -17,6 +17,7 @@ SETTINGS = HostSettings.model_validate(
         "release": {"model": "/models/x", "model_name": "x"},
         "vision": {"golden": {"picture": "/p.png", "question": "?", "answer": "!"}},
         "proxy": {"server_name": "vision.example.org"},
+        "network": {"subnet": "172.31.250.0/24"},
     }
 )
 GOOD: dict[str, Any] = {

@@ -14,7 +14,10 @@ from deploy.operations.firewall import firewall
 from deploy.settings.network import NetworkSettings
 
 LISTED = json.loads((Path(__file__).parent / "casemate.nft.json").read_text())
-WANTED = {"path": "/etc/casemate/network/casemate.nft", "settings": NetworkSettings()}
+WANTED = {
+    "path": "/etc/casemate/network/casemate.nft",
+    "settings": NetworkSettings.model_validate({"subnet": "172.31.250.0/24"}),
+}
 LOADS = ["nft -f /etc/casemate/network/casemate.nft"]
 
 

@@ -9,7 +9,7 @@ from deploy.operations.change import differences
 from deploy.operations.network import LABEL, digest, isolated_network, wanted_options
 from deploy.settings.network import NetworkSettings
 
-SETTINGS = NetworkSettings()
+SETTINGS = NetworkSettings.model_validate({"subnet": "172.31.250.0/24"})
 BRIDGE = "com.docker.network.bridge."
 
 

@@ -41,7 +41,7 @@ def test_a_shade_is_within_its_colour(colour: str) -> None:
     for seed in range(50):
         red, green, blue = shade(np.random.default_rng(seed), colour)
         hue = colorsys.rgb_to_hsv(red, green, blue)[0] * 360
-        assert colour in ("black", "white") or low - 1 <= (hue + 90) % 360 - 90 <= high + 1
+        assert colour in ("black", "white") or (hue - low + 1) % 360 <= high - low + 2
 
 
 def test_a_thing_is_painted_where_it_is() -> None:
