@@ -70,17 +70,17 @@ def _deploy_batch(run: str, file: str, data: Sequence[str], names: list[str], sa
     outcomes = {name: Outcome() for name in names}
     with connected(inventory, hosts) as connection:
         _everybody_answers(connection)
-        with _timed(connection, outcomes):
-            try:
+        try:
+            with _timed(connection, outcomes):
                 _each(connection, lambda host: _begin(host, run))
                 _prepare(connection)
                 _execute(connection, outcomes, say)
-            except Exception as error:
-                for outcome in outcomes.values():
-                    outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)
-                raise
-            finally:
-                _journal(connection, run, file, outcomes, say)
+        except Exception as error:
+            for outcome in outcomes.values():
+                outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)
+            raise
+        finally:
+            _journal(connection, run, file, outcomes, say)
     return outcomes
 
 
@@ -165,7 +165,7 @@ def _timed(connection: Connection, outcomes: dict[str, Outcome]) -> Iterator[Non
     try:
         yield
     finally:
-        for host in connection.hosts:
+        for host in connection.state.activated_hosts:
             outcomes[host.name].seconds = time.monotonic() - started
             outcomes[host.name].round_trips = round_trips.so_far(host)
 

@@ -35,8 +35,8 @@ class Lesson(nn.Module):
         self.token = nn.Linear(token_width, classes + 2)
         self.figure = nn.Linear(token_width, FIGURE * FIGURE)
 
-    def forward(self, batch: Batch, places: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the loss, the token logits (N, tokens, classes + 2) and the tokens (N * tokens, width).
+    def forward(self, batch: Batch, places: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the loss and the tokens (N * tokens, width).
 
         `places` is the weight of saying where a thing is; saying where each token is has a weight of its own.
         """
@@ -58,7 +58,7 @@ class Lesson(nn.Module):
         loss = loss + places * mse_loss(token[..., -2:][things], _where(batch).expand(*things.shape, 2)[things])
         figures = batch.silhouettes.gather(1, batch.middle[..., None].expand(-1, -1, FIGURE * FIGURE))[things]
         loss = loss + 2 * binary_cross_entropy_with_logits(self.figure(tokens.view(*things.shape, -1)[things]), figures)
-        return loss, token, tokens
+        return loss, tokens
 
 
 def batched_attention(tower: nn.Module) -> None:

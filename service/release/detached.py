@@ -17,8 +17,8 @@ _LOOK = 0.2
 def run_detached(layout: Layout, component: str, release: str, say: Callable[[str], None]) -> None:
     """Run `handover --here` as a transient unit and pass on its steps. Raises ReleaseError with its reason.
 
-    While another handover of the component runs, it is watched to its end first. One that fails has gone back by itself;
-    after one that was killed systemd runs `start`, which puts the live release back.
+    While another handover of the component runs, it is watched to its end first. One that fails has gone back by
+    itself; after one that was killed systemd runs `start`, which puts the live release back.
     """
     unit = f"casemate-handover-{component}.service"
     while _active(unit):

@@ -94,25 +94,29 @@ def asked(server: str, name: str, protocol: str, seconds: float) -> dict[str, An
 
 
 def ping(addresses: list[str], seconds: float) -> Attempt:
-    """An ICMP echo, by the unprivileged kind of socket or a raw one."""
+    """An ICMP echo to each address."""
     with ThreadPoolExecutor(16) as pool:
         return dict(zip(addresses, pool.map(lambda address: echoed(address, seconds), addresses), strict=True))
 
 
 def echoed(address: str, seconds: float) -> dict[str, Any]:
     """One echo."""
-    packet = struct.pack(">BBHHH", 8, 0, 0xF7FE, 0, 1)
-    how = "no socket"
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
-        try:
-            with socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP) as connection:
-                connection.settimeout(seconds)
-                connection.sendto(packet, (address, 0))
-                connection.recv(512)
-                return ended(True, "echoed")
-        except OSError as error:
-            how = named(error.errno) if error.errno else "no answer"
-    return ended(False, how)
+    try:
+        with icmp_socket() as connection:
+            connection.settimeout(seconds)
+            connection.sendto(struct.pack(">BBHHH", 8, 0, 0xF7FE, 0, 1), (address, 0))
+            connection.recv(512)
+    except OSError as error:
+        return ended(False, named(error.errno) if error.errno else "no answer")
+    return ended(True, "echoed")
+
+
+def icmp_socket() -> socket.socket:
+    """The unprivileged kind, else a raw one; raises OSError where neither may be had."""
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+    except OSError:
+        return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
 
 def routes(addresses: list[str]) -> Attempt:

@@ -18,7 +18,9 @@ def test_any_text_comes_back(text: str) -> None:
     assert WORDS.decode(WORDS.encode(text)) == text
 
 
-@given(st.lists(st.sampled_from(["<|image|>", "<|user|>", "[gMASK]", "<|", "|>", "红色", "a ", "\n", "😀"])).map("".join))
+@given(
+    st.lists(st.sampled_from(["<|image|>", "<|user|>", "[gMASK]", "<|", "|>", "红色", "a ", "\n", "😀"])).map("".join)
+)
 def test_special_tokens_that_a_user_types_can_be_kept_as_text(text: str) -> None:
     ids = WORDS.encode(text, split_special_tokens=True)
     assert not set(ids) & set(WORDS.convert_tokens_to_ids(list(SPECIAL)))

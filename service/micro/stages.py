@@ -1,0 +1,44 @@
+"""The course of training: what learns in which order, for how long and how fast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.micro.conversation import COUNTED, EVEN, PLACED, Shares
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps of what `learns`, at a rate that warms up and then falls along a cosine to a share `floor` at `horizon`."""
+
+    name: str
+    learns: Literal["tower", "language", "both"]
+    stream: int  # Of random numbers: its pictures are no other stage's.
+    steps: int
+    rate: float
+    warm: int
+    floor: float
+    horizon: int
+    places: float = 0.0  # Weight, in the tower's lesson, of where things are.
+    halves: int = 1  # Batches a step, each of canvases of one aspect.
+    shares: Shares = field(default_factory=lambda: EVEN)
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of one step, counted from 0."""
+        fall = 0.5 * (1 + math.cos(math.pi * step / self.horizon))
+        return self.rate * min(1.0, (step + 1) / self.warm) * (self.floor + (1 - self.floor) * fall)
+
+
+# Before "speak" the language model's words are aligned with the tower; before "fluent" the tower's places are amplified.
+STAGES = (
+    Stage("look", "tower", 1, steps=1000, rate=1.5e-3, warm=100, floor=0.1, horizon=2600),
+    Stage("closer", "tower", 3, steps=380, rate=1e-3, warm=50, floor=0.2, horizon=800),
+    Stage("places", "tower", 4, steps=120, rate=8e-4, warm=20, floor=0.5, horizon=120, places=2.0),
+    Stage("speak", "language", 2, steps=400, rate=2e-3, warm=50, floor=0.3, horizon=400),
+    Stage("finer", "tower", 5, steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0),
+    Stage("fluent", "language", 6, steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=PLACED),
+    Stage("sure", "language", 7, steps=500, rate=1e-3, warm=20, floor=0.1, horizon=500, halves=2, shares=COUNTED),
+    Stage("both", "both", 8, 250, 2e-4, warm=20, floor=0.02, horizon=250, places=2.0, halves=2, shares=COUNTED),
+)
