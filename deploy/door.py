@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import CasemateError
+from deploy.settings.load import InventoryHost
 
 _CONNECT_SECONDS = 10
 
@@ -29,17 +30,33 @@ class Door:
     def post(self, path: str, document: Any, key: str) -> Any:
         """Send JSON and return the answer's; raises CasemateError that says what the door or the service said."""
         body = json.dumps(document).encode()
-        headers = {"Host": self._authority, "Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        status, answer = self._exchange("POST", path, body, headers)
+        if status != 200:
+            raise self._refused(status, answer)
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise CasemateError(
+                f"{self.host}: the answer is not JSON", next=f"casemate status INVENTORY --limit {self.host}"
+            ) from error
+
+    def get(self, path: str) -> int:
+        """The HTTP status of a path that needs no key, such as /readyz; raises CasemateError when nobody answers."""
+        status, _ = self._exchange("GET", path, None, {})
+        return status
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self.address, self.port)
         connection.sock = self._connect()
         try:
             # The door may refuse before it has all of the body (too large); its answer is there all the same.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-                connection.request("POST", path, body, headers)
+                connection.request(method, path, body, {"Host": self._authority, **headers})
             # A request that could not be sent whole leaves the connection half way; the answer is read from its socket.
-            response = http.client.HTTPResponse(connection.sock, method="POST")
+            response = http.client.HTTPResponse(connection.sock, method=method)
             response.begin()
-            answer = response.read()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             why = (
                 f"no answer within {self.patience:.0f} s" if isinstance(error, TimeoutError) else f"broke off: {error}"
@@ -47,14 +64,6 @@ class Door:
             raise CasemateError(f"{self.host}: {why}", next=f"casemate status INVENTORY --limit {self.host}") from error
         finally:
             connection.close()
-        if response.status != 200:
-            raise self._refused(response.status, answer)
-        try:
-            return json.loads(answer)
-        except ValueError as error:
-            raise CasemateError(
-                f"{self.host}: the answer is not JSON", next=f"casemate status INVENTORY --limit {self.host}"
-            ) from error
 
     @property
     def _authority(self) -> str:
@@ -107,3 +116,11 @@ class Door:
             f"{self.host}: {said} (HTTP {status})",
             next=hints.get(status, "correct the request, then the same command again"),
         )
+
+
+def door_of(host: InventoryHost, patience: float) -> Door:
+    """The door of a host, as its settings say; `patience` in seconds."""
+    proxy = host.settings.proxy
+    address, _, port = (proxy.address or f"{host.address}:{proxy.port}").rpartition(":")
+    ca = None if proxy.certificate else proxy.ca / "ca.pem"
+    return Door(host.name, address, int(port), proxy.server_name, ca, patience)

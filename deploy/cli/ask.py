@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from deploy.cli import options, output
-from deploy.door import Door
+from deploy.door import door_of
 from deploy.errors import CasemateError, SettingsError
 from deploy.picture import data_url
 from deploy.settings.base import in_bytes
@@ -37,7 +37,9 @@ def ask(
     host = load_inventory(inventory, data, limit)[0]
     request = chat(host, picture, question)
     began = time.monotonic()
-    found = door(host).post("/v1/chat/completions", request, api_key(host.settings.gate))
+    found = door_of(host, host.settings.proxy.read_seconds + _MARGIN_SECONDS).post(
+        "/v1/chat/completions", request, api_key(host.settings.gate)
+    )
     text = answer_of(host, found)
     if as_json:
         output.document(
@@ -51,20 +53,6 @@ def ask(
         )
     else:
         output.answer(text)
-
-
-def door(host: InventoryHost) -> Door:
-    """The door of this host, as its settings say."""
-    proxy = host.settings.proxy
-    address, _, port = (proxy.address or f"{host.address}:{proxy.port}").rpartition(":")
-    return Door(
-        host=host.name,
-        address=address,
-        port=int(port),
-        server_name=proxy.server_name,
-        ca=None if proxy.certificate else proxy.ca / "ca.pem",
-        patience=proxy.read_seconds + _MARGIN_SECONDS,
-    )
 
 
 def chat(host: InventoryHost, picture: Path, question: str) -> dict[str, Any]:

@@ -5,27 +5,34 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import gevent
 from cryptography import x509
 
 from deploy.cli import options, output
+from deploy.door import door_of
 from deploy.errors import CasemateError
 from deploy.facts.observed import Observed
 from deploy.run.connection import connected, observe_all
 from deploy.settings.inventory import read_inventory
+from deploy.settings.load import InventoryHost, inventory_hosts
 
 COMPONENTS = ("vision", "gate")
+_PATIENCE_SECONDS = 5.0
 
 
 @click.command()
 @options.inventory
 @options.limit
+@options.data
 @options.as_json
-def status(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
+def status(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool) -> None:
     """Show each host's release, containers, health and certificate expiry; exits with 1 unless all are healthy."""
-    loaded, hosts = read_inventory(inventory, (), limit)
+    loaded, hosts = read_inventory(inventory, data, limit)
+    named = inventory_hosts(hosts)
     with connected(loaded, hosts) as connection:
+        doors = {host.name: gevent.spawn(door, host) for host in named}
         seen = observe_all(connection)
-    found = {host.name: of(seen[host.name]) for host in hosts}
+        found = {host.name: of(seen[host.name], doors[host.name].get()) for host in named}
     if as_json:
         output.document(found)
     else:
@@ -34,21 +41,29 @@ def status(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
         sys.exit(1)
 
 
-def of(seen: Observed | CasemateError) -> dict[str, Any]:
-    """One host's state as `--json` shows it."""
+def door(host: InventoryHost) -> str:
+    """`ready` when a client's request would be answered now; tried from here, by the way that clients take."""
+    try:
+        found = door_of(host, _PATIENCE_SECONDS).get("/readyz")
+    except CasemateError as error:
+        return error.message.removeprefix(f"{host.name}: ")
+    return "ready" if found == 200 else f"HTTP {found}"
+
+
+def of(seen: Observed | CasemateError, door: str) -> dict[str, Any]:
+    """One host's state as `--json` shows it. Healthy: the door is ready, and no container says otherwise."""
     if isinstance(seen, CasemateError):
-        return {"healthy": False, "error": seen.message}
+        return {"healthy": False, "door": door, "error": seen.message}
     release = seen.section("release") or {}
     live = (release.get("state") or {}).get("live") or {}
     containers = {name: container(seen, name, live.get(name)) for name in COMPONENTS}
-    nginx = seen.unit("nginx.service") if seen.section("units") else None
+    # A new container is "starting" until the engine's first check: the hand-over has already asked it a question.
+    well = all(found["state"] == "running" and found["health"] != "unhealthy" for found in containers.values())
     return {
-        "healthy": bool(
-            nginx and nginx["active"] == "active" and all(c["health"] == "healthy" for c in containers.values())
-        ),
+        "healthy": door == "ready" and well,
         "release": live.get("vision"),
         "containers": containers,
-        "proxy": nginx["active"] if nginx else "absent",
+        "door": door,
         "certificate_expires": expiry(seen),
         "error": None,
     }
@@ -59,13 +74,10 @@ def container(seen: Observed, component: str, release: str | None) -> dict[str, 
     docker = seen.section("docker") or {}
     found = (docker.get("containers") or {}).get(f"casemate-{component}-{release}")
     if found is None:
-        return {"state": "unknown" if not docker.get("reachable") else "absent", "health": "unknown"}
+        return {"state": "absent" if docker.get("reachable") else "unknown", "health": "unknown"}
     state = found["State"]
-    return {
-        "state": state["Status"],
-        "health": (state.get("Health") or {}).get("Status", "none"),
-        "since": state["StartedAt"],
-    }
+    health = (state.get("Health") or {}).get("Status", "none")
+    return {"state": state["Status"], "health": health, "since": state["StartedAt"]}
 
 
 def expiry(seen: Observed) -> datetime | None:
@@ -81,8 +93,8 @@ def expiry(seen: Observed) -> datetime | None:
 def row(state: dict[str, Any]) -> dict[str, Any]:
     """The same for a person."""
     if state["error"]:
-        return {"release": "-", "vision": "-", "gate": "-", "proxy": "-", "certificate": state["error"]}
+        return {"release": "-", "vision": "-", "gate": "-", "door": state["door"], "certificate": state["error"]}
     expires = state["certificate_expires"]
-    shown = {name: f"{c['state']}, {c['health']}" for name, c in state["containers"].items()}
+    shown = {name: f"{found['state']}, {found['health']}" for name, found in state["containers"].items()}
     days = f"{(expires - datetime.now(UTC)).days} days left" if expires else "none"
-    return {"release": state["release"] or "none", **shown, "proxy": state["proxy"], "certificate": days}
+    return {"release": state["release"] or "none", **shown, "door": state["door"], "certificate": days}

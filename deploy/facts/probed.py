@@ -8,6 +8,7 @@ from deploy.errors import CasemateError
 from deploy.facts.program import self_contained
 from deploy.facts.shell import ask
 
+UNPROVEN = "the control could not reach it either (does another firewall of the host drop it?)"
 PROBES = ("host_tcp", "neighbours", "resolver", "icmp", "routes", "writes", "syscalls")
 
 
@@ -35,7 +36,7 @@ def judged(outcomes: Mapping[str, Any]) -> dict[str, Any]:
     """The experiment's outcomes, without what it could not prove."""
     if "error" in outcomes:
         return _nothing(f"the experiment could not be made: {outcomes['error']}")
-    errors = {name: "the control could not reach it either" for name in PROBES if not _proves(outcomes.get(name))}
+    errors = {name: UNPROVEN for name in PROBES if not _proves(outcomes.get(name))}
     return {**{name: None if name in errors else outcomes[name] for name in PROBES}, "errors": errors}
 
 

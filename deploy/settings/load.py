@@ -42,6 +42,11 @@ class InventoryHost:
 def load_inventory(file: str, data: Sequence[str] = (), limit: Sequence[str] = ()) -> list[InventoryHost]:
     """The hosts of an inventory with their settings; raises SettingsError with every fault of every host."""
     _, hosts = read_inventory(file, data, limit)
+    return inventory_hosts(hosts)
+
+
+def inventory_hosts(hosts: Sequence[Any]) -> list[InventoryHost]:
+    """pyinfra's hosts with their settings; raises SettingsError with every fault of every host."""
     valid(hosts)
     return [InventoryHost(host.name, host.data.get("ssh_hostname") or host.name, settings_of(host)) for host in hosts]
 

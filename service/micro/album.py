@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from service.micro.config import CELL, FRAMES, MERGE, PATCH, grid
-from service.micro.draw import MOST_THINGS, REACH, Scene, imagine, outline, paint
+from service.micro.draw import ALIKE, MOST_THINGS, REACH, Scene, imagine, outline, paint
 
 FINE = 4  # Points a side of a patch that are told inside from outside.
 FIGURE = 8  # Side of a silhouette.
@@ -50,12 +50,12 @@ def canvas(rng: np.random.Generator, smallest: int, largest: int) -> tuple[int, 
     return round(side * math.sqrt(aspect)), round(side / math.sqrt(aspect))
 
 
-def batch(rng: np.random.Generator, size: int, count: int | None = None) -> Batch:
-    """Paint `size` scenes of `count` things each (1 to 4, drawn for each if not given) on canvases of one aspect."""
+def batch(rng: np.random.Generator, size: int, alike: float = ALIKE) -> Batch:
+    """Paint `size` scenes on canvases of one aspect."""
     width, height = canvas(rng, 224, 224)
     tokens = grid(width, height)
     scales = rng.uniform(0.5, 1.15, size)
-    scenes = [imagine(rng, round(width * scale), round(height * scale), count) for scale in scales]
+    scenes = [imagine(rng, round(width * scale), round(height * scale), alike=alike) for scale in scales]
     masks = [_mask(scene) for scene in scenes]
     return Batch(
         scenes=scenes,

@@ -19,6 +19,7 @@ UNTOLD = -100
 Shares = dict[Kind, float]
 EVEN: Shares = {"shape": 0.225, "colour": 0.225, "count": 0.225, "position": 0.225, "scene": 0.1}
 PLACED: Shares = {"shape": 0.15, "colour": 0.15, "count": 0.25, "position": 0.35, "scene": 0.1}
+SURE: Shares = {"shape": 0.15, "colour": 0.15, "count": 0.3, "position": 0.3, "scene": 0.1}
 COUNTED: Shares = {"shape": 0.15, "colour": 0.15, "count": 0.35, "position": 0.25, "scene": 0.1}
 
 

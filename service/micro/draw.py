@@ -24,6 +24,7 @@ COLOURS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, 
 }
 
 MOST_THINGS = 4
+ALIKE = 0.4
 GAP = 0.03
 REACH = 1.25  # The farthest point of any shape, in radii.
 SMALLEST, LARGEST = 0.11, (0.38, 0.25, 0.2, 0.18)  # Radii by number of things; 1 is the square root of the area.
@@ -62,15 +63,19 @@ def shade(rng: np.random.Generator, colour: str) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def imagine(rng: np.random.Generator, width: int, height: int, count: int | None = None) -> Scene:
-    """Make up a scene of `count` things (1 to MOST_THINGS, drawn if not given) that do not touch each other."""
+def imagine(rng: np.random.Generator, width: int, height: int, count: int | None = None, alike: float = ALIKE) -> Scene:
+    """Make up a scene of `count` things (1 to MOST_THINGS, drawn if not given) that do not touch each other.
+
+    Colours are two at most in a share `alike` of the scenes, and so are shapes: else few things would be of a kind.
+    """
     count = count or int(rng.integers(1, MOST_THINGS + 1))
     dark = rng.random() < 0.3
     background = (rng.uniform(), rng.uniform(0, 0.12), rng.uniform(0.03, 0.2) if dark else rng.uniform(0.8, 1.0))
     left, right = (_tint(background, rng.uniform(-0.04, 0.04)) for _ in range(2))
     if rng.random() < 0.25:  # A plain sheet, as a person would draw on.
         left = right = (0, 0, 0) if dark else (255, 255, 255)
-    colours = [name for name in COLOURS if name != ("black" if dark else "white")]
+    colours = _few(rng, [name for name in COLOURS if name != ("black" if dark else "white")], alike)
+    shapes = _few(rng, list(SHAPES), alike)
     return Scene(
         width=width,
         height=height,
@@ -80,7 +85,7 @@ def imagine(rng: np.random.Generator, width: int, height: int, count: int | None
         noise_seed=int(rng.integers(2**32)),
         things=tuple(
             Thing(
-                shape=SHAPES[rng.integers(len(SHAPES))],
+                shape=shapes[rng.integers(len(shapes))],
                 colour=(colour := colours[rng.integers(len(colours))]),
                 rgb=shade(rng, colour),
                 x=x,
@@ -142,6 +147,10 @@ CORNERS = {
         *((-_ARM, 1.15), (-_ARM, _ARM), (-1.15, _ARM), (-1.15, -_ARM), (-_ARM, -_ARM), (-_ARM, -1.15)),
     ],
 }
+
+
+def _few(rng: np.random.Generator, names: list[str], alike: float) -> list[str]:
+    return [str(name) for name in rng.choice(names, 2, replace=False)] if rng.random() < alike else names
 
 
 def _tint(background: tuple[float, float, float], lighter: float) -> tuple[int, int, int]:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.micro.conversation import COUNTED, EVEN, PLACED, Shares
+from service.micro.conversation import COUNTED, EVEN, PLACED, SURE, Shares
+from service.micro.draw import ALIKE
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Stage:
     floor: float
     horizon: int
     places: float = 0.0  # Weight, in the tower's lesson, of where things are.
+    exact: bool = False  # Whether that is where they are themselves, or their cells.
+    alike: float = 0.0  # Share of scenes of few colours, and of few shapes.
+    tower_rate: float = 1.0  # The tower's rate, as a share of the rate.
     halves: int = 1  # Batches a step, each of canvases of one aspect.
     shares: Shares = field(default_factory=lambda: EVEN)
 
@@ -31,7 +35,7 @@ class Stage:
         return self.rate * min(1.0, (step + 1) / self.warm) * (self.floor + (1 - self.floor) * fall)
 
 
-# Before "speak" the language model's words are aligned with the tower; before "fluent" the tower's places are amplified.
+# Before "speak" the words are aligned with the tower; before "fluent" the tower's places are amplified.
 STAGES = (
     Stage("look", "tower", 1, steps=1000, rate=1.5e-3, warm=100, floor=0.1, horizon=2600),
     Stage("closer", "tower", 3, steps=380, rate=1e-3, warm=50, floor=0.2, horizon=800),
@@ -39,6 +43,19 @@ STAGES = (
     Stage("speak", "language", 2, steps=400, rate=2e-3, warm=50, floor=0.3, horizon=400),
     Stage("finer", "tower", 5, steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0),
     Stage("fluent", "language", 6, steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=PLACED),
-    Stage("sure", "language", 7, steps=500, rate=1e-3, warm=20, floor=0.1, horizon=500, halves=2, shares=COUNTED),
-    Stage("both", "both", 8, 250, 2e-4, warm=20, floor=0.02, horizon=250, places=2.0, halves=2, shares=COUNTED),
+    Stage("sure", "language", 7, steps=300, rate=1e-3, warm=20, floor=0.1, horizon=500, halves=2, shares=COUNTED),
+    Stage(
+        *("both", "both", 8),
+        steps=900,
+        rate=1e-3,
+        warm=20,
+        floor=0.01,
+        horizon=900,
+        tower_rate=0.3,
+        places=2.0,
+        exact=True,
+        alike=ALIKE,
+        halves=2,
+        shares=SURE,
+    ),
 )

@@ -35,10 +35,10 @@ class Lesson(nn.Module):
         self.token = nn.Linear(token_width, classes + 2)
         self.figure = nn.Linear(token_width, FIGURE * FIGURE)
 
-    def forward(self, batch: Batch, places: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, batch: Batch, places: float = 0.0, exact: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the loss and the tokens (N * tokens, width).
 
-        `places` is the weight of saying where a thing is; saying where each token is has a weight of its own.
+        `places` is the weight of saying where a thing is: its token's place, or if `exact` its own.
         """
         seen: list[torch.Tensor] = []
         watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
@@ -52,10 +52,10 @@ class Lesson(nn.Module):
         early = self.early(seen[0]).view(len(batch.scenes), -1, self.early.out_features)
         patch = self.patch(seen[1]).view(len(batch.scenes), -1, self.patch.out_features)
         loss = _told(patch, batch, batch.inside) + 2 * _told(token, batch, batch.middle)
-        loss = loss + 0.5 * mse_loss(token[..., -2:], _where(batch).expand(len(batch.scenes), -1, -1))
-        loss = loss + 4 * binary_cross_entropy_with_logits(early, batch.covered)
         things = batch.middle > 0
-        loss = loss + places * mse_loss(token[..., -2:][things], _where(batch).expand(*things.shape, 2)[things])
+        where = _where(batch, exact)
+        loss = loss + 0.5 * mse_loss(token[..., -2:], where) + places * mse_loss(token[..., -2:][things], where[things])
+        loss = loss + 4 * binary_cross_entropy_with_logits(early, batch.covered)
         figures = batch.silhouettes.gather(1, batch.middle[..., None].expand(-1, -1, FIGURE * FIGURE))[things]
         loss = loss + 2 * binary_cross_entropy_with_logits(self.figure(tokens.view(*things.shape, -1)[things]), figures)
         return loss, tokens
@@ -106,7 +106,14 @@ def _told(logits: torch.Tensor, batch: Batch, numbers: torch.Tensor) -> torch.Te
     return (wrong * weight).sum() / weight.sum()
 
 
-def _where(batch: Batch) -> torch.Tensor:
+def _where(batch: Batch, exact: bool) -> torch.Tensor:
+    """Return each token's place, down and right, from -1 in the first cell to 1 in the last, as (N, tokens, 2)."""
     high, wide = batch.grid
     rows, columns = torch.meshgrid(torch.linspace(-1, 1, high), torch.linspace(-1, 1, wide), indexing="ij")
-    return torch.stack([rows, columns], dim=-1).view(1, -1, 2)
+    places = torch.stack([rows, columns], dim=-1).view(1, -1, 2).repeat(len(batch.scenes), 1, 1)
+    if exact:
+        for scene, own, numbers in zip(batch.scenes, places, batch.middle, strict=True):
+            for number, thing in enumerate(scene.things, start=1):
+                down, right = thing.y / scene.height * high - 0.5, thing.x / scene.width * wide - 0.5
+                own[numbers == number] = torch.tensor([2 * down / (high - 1) - 1, 2 * right / (wide - 1) - 1])
+    return places

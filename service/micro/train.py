@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,27 +45,35 @@ class Pupil(nn.Module):
         self.model = Glm46VForConditionalGeneration(shape)
         self.model.model.visual = tower
 
-    def begin(self, stage: Stage) -> list[nn.Parameter]:
-        """Set up for a stage, and return the weights that learn in it."""
-        torch.manual_seed(SEED + 1 + stage.stream)
+    def begin(self, stage: Stage) -> list[dict[str, Any]]:
+        """Set up for a stage, and return the groups of weights that learn in it, with their `share` of the rate."""
+        torch.manual_seed(SEED + stage.stream)
         if stage.name == "speak":
             align(self.model, self.lesson, self.words)
         if stage.name == "fluent":
             amplify(self.lesson)
+        seeing = list(self.lesson.parameters())
         speaking = [weight for name, weight in self.model.named_parameters() if "visual" not in name]
+        learning = {"tower": [seeing, []], "language": [[], speaking], "both": [seeing, speaking]}[stage.learns]
         return [
-            *(self.lesson.parameters() if stage.learns != "language" else ()),
-            *(speaking * (stage.learns != "tower")),
+            {
+                "params": [weight for weight in weights if (weight.ndim > 1) == decays],
+                "share": share,
+                "weight_decay": decay,
+            }
+            for weights, share in zip(learning, (stage.tower_rate, 1.0), strict=True)
+            for decays, decay in ((True, 0.05), (False, 0.0))
+            if weights
         ]
 
     def losses(self, stage: Stage, rng: np.random.Generator) -> Iterator[torch.Tensor]:
         """Draw a batch and yield the losses of a stage on it."""
-        pictures = batch(rng, PICTURES // stage.halves)
+        pictures = batch(rng, PICTURES // stage.halves, stage.alike)
         if stage.learns == "language":
             with torch.no_grad():
                 tokens = self.model.model.visual(pictures.pixels, grid_thw=pictures.grid_thw).pooler_output
         else:
-            seen, tokens = self.lesson(pictures, stage.places)
+            seen, tokens = self.lesson(pictures, stage.places, stage.exact)
             yield seen * (0.3 if stage.learns == "both" else 1.0)
         if stage.learns != "tower":
             yield loss_of_words(self.model, talk(rng, pictures, self.words, stage.shares), tokens)
@@ -90,16 +99,13 @@ def train(kept: Path, stages: tuple[Stage, ...] = STAGES, say: Callable[[str], N
 
 def run(pupil: Pupil, stage: Stage) -> Iterator[str]:
     """Run one stage; every 20 steps, yield a line about it."""
-    learning = pupil.begin(stage)
-    groups = [
-        {"params": [weight for weight in learning if weight.ndim > 1], "weight_decay": 0.05},
-        {"params": [weight for weight in learning if weight.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups = pupil.begin(stage)
+    learning = [weight for group in groups for weight in group["params"]]
     optimiser = torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98), fused=True)
     started, recent = time.monotonic(), []
     for step in range(stage.steps):
         for group in optimiser.param_groups:
-            group["lr"] = stage.rate_at(step)
+            group["lr"] = group["share"] * stage.rate_at(step)
         optimiser.zero_grad()
         for half in range(stage.halves):
             losses = list(pupil.losses(stage, np.random.default_rng([SEED, stage.stream, step, half])))

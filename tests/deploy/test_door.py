@@ -30,6 +30,10 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(wanted["text"].encode() if "text" in wanted else body)
 
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 503)
+        self.end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
 
@@ -110,3 +114,10 @@ def test_no_ca(port: int, tmp_path: Path) -> None:
 def test_nobody_there(ca: Path) -> None:
     with pytest.raises(CasemateError, match=r"gpu1: nobody answers at 127\.0\.0\.1:1 "):
         door(ca, 1).post("/", {}, "key")
+
+
+def test_a_path_without_a_key_is_asked_for_its_status(ca: Path, port: int) -> None:
+    assert door(ca, port).get("/readyz") == 200
+    assert door(ca, port).get("/else") == 503
+    with pytest.raises(CasemateError, match="does not prove to be"):
+        door(None, port).get("/readyz")

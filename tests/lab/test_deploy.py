@@ -73,6 +73,7 @@ def test_status_is_good(deployed: Deployment) -> None:
     assert state["healthy"], state
     assert state["containers"]["vision"]["state"] == "running"
     assert state["certificate_expires"]
+    assert state["door"] == "ready"
 
 
 def test_no_secret_is_in_a_log_an_argv_or_a_world_readable_file(deployed: Deployment) -> None:

@@ -1,6 +1,7 @@
 """The engine runs as its file says, on the engines of both distributions, and its containers outlive its restarts."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,20 @@ pytestmark = pytest.mark.lab
 KEY = "/etc/apt/keyrings/docker.asc"
 
 
-@pytest.fixture
-def yard(deployed: Deployment) -> Yard:
-    """The host with the test image."""
+@pytest.fixture(scope="module")
+def ground(deployed: Deployment) -> Iterator[Yard]:
+    """The host; what was made on it is gone afterwards."""
     yard = Yard(deployed.host)
-    yard.prepare()
-    return yard
+    yard.clear()
+    yield yard
+    yard.clear()
+
+
+@pytest.fixture
+def yard(ground: Yard) -> Yard:
+    """The same, with the test image."""
+    ground.prepare()
+    return ground
 
 
 def container(yard: Yard, *command: str, options: str = "") -> str:

@@ -14,12 +14,20 @@ pytestmark = pytest.mark.lab
 BOTH = (ISOLATED, OPEN)
 
 
-@pytest.fixture
-def yard(deployed: Deployment) -> Yard:
-    """The host, ready for an attack, its walls as deployed."""
+@pytest.fixture(scope="module")
+def ground(deployed: Deployment) -> Iterator[Yard]:
+    """The host; what was made on it for the attacks is gone afterwards."""
     yard = Yard(deployed.host)
-    yard.prepare()
-    return yard
+    yard.clear()
+    yield yard
+    yard.clear()
+
+
+@pytest.fixture
+def yard(ground: Yard) -> Yard:
+    """The same, ready for an attack."""
+    ground.prepare()
+    return ground
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.ask import door
+from deploy.door import door_of
 from deploy.settings.load import InventoryHost, load_inventory
 from tests.lab.deployment import Deployment, eventually
 
@@ -28,7 +28,7 @@ def settings(deployed: Deployment) -> InventoryHost:
 
 def knock(deployed: Deployment, request: str, name: str | None = None) -> tuple[int, dict[str, str], bytes]:
     """One request without a key, over verified TLS; status, headers (names in lower case) and body."""
-    there = door(settings(deployed))
+    there = door_of(settings(deployed), 60)
     context = ssl.create_default_context(cafile=str(there.ca))
     plain = socket.create_connection((there.address, there.port), timeout=10)
     with context.wrap_socket(plain, server_hostname=name or there.server_name) as connection:
@@ -75,7 +75,7 @@ def test_the_distributions_site_is_not_served(deployed: Deployment) -> None:
 
 
 def test_only_who_knows_the_name_is_talked_to(deployed: Deployment) -> None:
-    there = door(settings(deployed))
+    there = door_of(settings(deployed), 60)
     blind = ssl._create_unverified_context()
     for name in (None, "localhost"):
         plain = socket.create_connection((there.address, there.port), timeout=10)
@@ -113,7 +113,7 @@ def test_no_line_is_lost_when_the_log_is_turned_over(deployed: Deployment) -> No
 
 def test_a_renewed_certificate_is_shown_without_a_restart(deployed: Deployment) -> None:
     def serial() -> Any:
-        there = door(settings(deployed))
+        there = door_of(settings(deployed), 60)
         context = ssl.create_default_context(cafile=str(there.ca))
         plain = socket.create_connection((there.address, there.port), timeout=10)
         with context.wrap_socket(plain, server_hostname=there.server_name) as connection:

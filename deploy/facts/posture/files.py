@@ -6,11 +6,10 @@ import grp
 import hashlib
 import os
 import pwd
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 
-from deploy.facts.posture.read import Json, printable, text
+from deploy.facts.posture.read import Json, printable
 
 MAX_CONTENT = 64 * 1024
 
@@ -148,15 +147,3 @@ def directories() -> Json:
 def sockets() -> Json:
     """UNIX sockets in our places, and the engine's."""
     return of_kind(stat.S_ISSOCK)
-
-
-def parse_certificates(pem: str) -> str:
-    """Only the certificates of a PEM file: a key in the same file stays behind."""
-    found = re.findall(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", pem)
-    return "".join(f"{certificate}\n" for certificate in found)
-
-
-def certificates() -> Json:
-    """Public certificates of the proxy."""
-    found = {path: parse_certificates(text(path)) for path in sorted(glob.glob("/etc/casemate/proxy/*.pem"))}
-    return {printable(path): {"pem": pem} for path, pem in found.items() if pem}

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from deploy.facts.posture.certificates import certificates
 from deploy.facts.posture.container import processes
 from deploy.facts.posture.daemons import sshd, units
 from deploy.facts.posture.engine import docker
-from deploy.facts.posture.files import certificates, directories, files, sockets
+from deploy.facts.posture.files import directories, files, sockets
 from deploy.facts.posture.firewall import parse_chains, parse_rules, ruleset
 from deploy.facts.posture.machine import groups, modules, operating_system, packages, resources, sysctl, users
 from deploy.facts.posture.ours import lock, release

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli.ask import api_key, ask, chat, door
-from deploy.door import Door
+from deploy.cli.ask import api_key, ask, chat
+from deploy.door import Door, door_of
 from deploy.errors import CasemateError, SettingsError
 from deploy.paths import ROOT
 from deploy.settings.load import InventoryHost, load_inventory
@@ -44,8 +44,8 @@ def hosts(inventory: str) -> list[InventoryHost]:
 
 
 def test_the_door_is_where_the_settings_say(hosts: list[InventoryHost], tmp_path: Path) -> None:
-    assert door(hosts[0]) == Door("one", "192.0.2.8", 8443, "one.example", tmp_path / "ca" / "ca.pem", 310)
-    assert door(hosts[1]) == Door("two", "192.0.2.7", 444, "two.example", None, 310)
+    assert door_of(hosts[0], 310) == Door("one", "192.0.2.8", 8443, "one.example", tmp_path / "ca" / "ca.pem", 310)
+    assert door_of(hosts[1], 310) == Door("two", "192.0.2.7", 444, "two.example", None, 310)
 
 
 def test_the_answer_alone_is_on_standard_output(

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.errors import CasemateError
 from deploy.facts import probed as module
-from deploy.facts.probed import PROBES, judged, probed
+from deploy.facts.probed import PROBES, UNPROVEN, judged, probed
 from deploy.facts.shell import Answer
 
 GOOD = {name: {"reached": [], "proven": ["a"], "unproven": []} for name in PROBES}
@@ -20,7 +20,7 @@ def test_an_experiment_that_proved_everything_is_passed_on() -> None:
 def test_what_the_control_could_not_do_either_proves_nothing() -> None:
     found = judged({**GOOD, "icmp": {"reached": [], "proven": [], "unproven": ["a"]}})
     assert found["icmp"] is None
-    assert found["errors"] == {"icmp": "the control could not reach it either"}
+    assert found["errors"] == {"icmp": UNPROVEN}
 
 
 def test_what_got_through_counts_even_if_the_control_failed() -> None:

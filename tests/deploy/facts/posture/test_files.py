@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.facts.posture import files
-from deploy.facts.posture.files import of_kind, parse_certificates, regular, shown, walk
-
-PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
-KEY = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
+from deploy.facts.posture.files import of_kind, regular, shown, walk
 
 
 def written(path: Path, content: bytes, mode: int = 0o644) -> Path:
@@ -90,12 +87,6 @@ def test_a_name_that_is_no_text_does_not_end_the_program(tmp_path: Path, monkeyp
 def test_nobody_by_that_number_is_told_by_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert files.user_name(3_999_999_999) == "3999999999"
     assert files.group_name(3_999_999_999) == "3999999999"
-
-
-def test_of_a_pem_file_only_the_certificates_are_told() -> None:
-    assert parse_certificates(f"{PEM}\n{KEY}\n{PEM}\n") == f"{PEM}\n{PEM}\n"
-    assert parse_certificates(KEY) == ""
-    assert parse_certificates("-----BEGIN CERTIFICATE-----\n" + KEY) == ""
 
 
 def test_of_a_kind_looks_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.facts.probes import attempt, canary
-from deploy.facts.probes.attempt import resolve, routes, tcp, write
+from deploy.facts.probes import canary, reach
+from deploy.facts.probes.attempt import write
 from deploy.facts.probes.dns import framed, reply
+from deploy.facts.probes.reach import resolve, routes, tcp
 from deploy.facts.probes.syscalls import ATTEMPTS, in_child, syscalls
 
 
@@ -41,7 +42,7 @@ def test_no_answer_is_not_reached() -> None:
 def test_a_name_is_resolved_by_udp_and_by_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     free = canary.tcp("127.0.0.1", 0, lambda query: framed(reply(query[2:])))
     canary.udp("127.0.0.1", free, reply)
-    monkeypatch.setattr(attempt, "PORT", free)
+    monkeypatch.setattr(reach, "PORT", free)
     found = resolve(["127.0.0.1"], "abcd.casemate-probe.invalid", 2.0)
     assert found == {
         "127.0.0.1 by udp": {"reached": True, "how": "resolved"},
@@ -52,7 +53,7 @@ def test_a_name_is_resolved_by_udp_and_by_tcp(monkeypatch: pytest.MonkeyPatch) -
 def test_where_no_resolver_is_nothing_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
-    monkeypatch.setattr(attempt, "PORT", free)
+    monkeypatch.setattr(reach, "PORT", free)
     assert not any(outcome["reached"] for outcome in resolve(["127.0.0.1"], "abcd.invalid", 0.5).values())
 
 
