@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from deploy.errors import CasemateError
 from deploy.facts.program import self_contained
-from deploy.facts.shell import ask
+from deploy.facts.shell import ask, no_root
 
 _KEY = "casemate.snapshot"
 
@@ -88,12 +88,8 @@ def _observe(host: Any) -> Observed:
 
 
 def _unreadable(host: Any, said: str) -> CasemateError:
-    user = host.data.get("ssh_user") or "the SSH user"
     if "sudo" in said:
-        return CasemateError(
-            f"{host.name}: {user} may not become root without a password ({said.splitlines()[-1]})",
-            next=f"give {user} NOPASSWD in sudoers on {host.name}, or set _sudo_password in its group data",
-        )
+        return no_root(host)
     if "python3" in said and "not found" in said:
         return CasemateError(f"{host.name}: python3 is not installed", next=f"on {host.name}: apt-get install python3")
     return CasemateError(

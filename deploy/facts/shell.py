@@ -30,11 +30,23 @@ def ask(host: Any, *command: str, stdin: str | None = None) -> Answer:
         arguments["_stdin"] = [stdin]
     try:
         ok, output = host.run_shell_command(StringCommand(*command), print_output=False, print_input=False, **arguments)
-    except (OSError, SSHException, EOFError) as error:
+    except EOFError as error:
+        # pyinfra asked for a sudo password, and there is no terminal to type it on.
+        raise no_root(host) from error
+    except (OSError, SSHException) as error:
         raise CasemateError(
             f"{host.name}: the SSH connection broke: {error or type(error).__name__}", next="the same command again"
         ) from error
     return Answer(ok, output.stdout_lines, output.stderr_lines)
+
+
+def no_root(host: Any) -> CasemateError:
+    """The SSH user may not do what a deploy does."""
+    user = host.data.get("ssh_user") or "the SSH user"
+    return CasemateError(
+        f"{host.name}: {user} may not become root without a password",
+        next=f"give {user} NOPASSWD in sudoers on {host.name}, or set _sudo_password in its group data",
+    )
 
 
 def raw(host: Any, *command: str) -> str:

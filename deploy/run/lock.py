@@ -9,6 +9,7 @@ import getpass
 import json
 import shlex
 import socket
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ import gevent
 from paramiko import SSHException
 
 from deploy.errors import CasemateError
-from deploy.facts.shell import raw
+from deploy.facts.shell import ask, no_root, raw
 from deploy.run import round_trips
 
 _KEY = "casemate.lock"
@@ -45,6 +46,9 @@ def hold(host: Any, run: str) -> None:
     )
     round_trips.one(host)
     script = _HOLD.format(patience=4 * HEARTBEAT_SECONDS)
+    if host.data.get("_sudo") and sys.stdin.isatty():
+        # Where sudo wants a password, this lets pyinfra ask for it: a channel of our own cannot.
+        ask(host, "true")
     try:
         stdin, stdout, stderr = host.connector.client.exec_command(
             raw(host, "bash", "-c", shlex.quote(script), "casemate-lock", shlex.quote(holder))
@@ -59,6 +63,8 @@ def hold(host: Any, run: str) -> None:
 
 
 def _refused(host: Any, said: str) -> CasemateError:
+    if said.startswith("sudo:"):
+        return no_root(host)
     if not said.startswith("held "):
         return CasemateError(
             f"{host.name}: the deploy lock could not be taken: {said}", next="look at /run/casemate there"

@@ -150,7 +150,7 @@ CORNERS = {
 
 
 def _few(rng: np.random.Generator, names: list[str], alike: float) -> list[str]:
-    return [str(name) for name in rng.choice(names, 2, replace=False)] if rng.random() < alike else names
+    return [str(name) for name in rng.choice(names, 2, replace=False)] if alike and rng.random() < alike else names
 
 
 def _tint(background: tuple[float, float, float], lighter: float) -> tuple[int, int, int]:
