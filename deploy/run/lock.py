@@ -35,7 +35,7 @@ while read -t {patience} -r _; do :; done
 
 def hold(host: Any, run: str) -> None:
     """Take the host's lock and keep it until the connection ends; raises CasemateError naming the holder."""
-    if _KEY in host.connector_data:
+    if held(host):
         return
     holder = json.dumps(
         {
@@ -60,6 +60,11 @@ def hold(host: Any, run: str) -> None:
         raise _refused(host, said or stderr.read().decode(errors="replace").strip())
     host.connector_data[_KEY] = stdin
     gevent.spawn(_beat, stdin)
+
+
+def held(host: Any) -> bool:
+    """Does this run hold the host's lock?"""
+    return _KEY in host.connector_data
 
 
 def _refused(host: Any, said: str) -> CasemateError:

@@ -177,6 +177,8 @@ def _journal(connection: Connection, run: str, file: str, outcomes: dict[str, Ou
         outcome = outcomes[host.name]
         line = journal.entry(run, host.name, **outcome.counts(), error=outcome.error, changes=_names(outcome))
         journal.keep(Path(file).stem, line)
+        if not lock.held(host):
+            return
         try:
             trouble = journal.write(host, line)
         except CasemateError as error:
