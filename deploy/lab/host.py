@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from textwrap import shorten
 from typing import cast
 
@@ -55,10 +56,11 @@ class LabHost:
 
     def run(self, command: str, *, check: bool = True, user: str = "root") -> Completed:
         """Run `command` with bash. Raises LabError on a non-zero status unless `check` is False."""
-        ended = self.container.exec_run(["bash", "-c", command], demux=True, user=user)
-        # The SDK's type covers its other forms too: with demux and without a stream it is a status and two outputs.
-        stdout, stderr = cast("tuple[bytes | None, bytes | None]", ended.output)
-        done = Completed(ended.exit_code or 0, _text(stdout), _text(stderr))
+        # Through files: an engine of 20.10 ends an exec now and then before it has passed its output on.
+        kept = f"/tmp/.{token_hex(8)}"  # noqa: S108  the host's
+        ended = self.container.exec_run(["bash", "-c", f"{{ {command}\n}} >{kept}.out 2>{kept}.err"], user=user)
+        done = Completed(ended.exit_code or 0, self._read(f"{kept}.out"), self._read(f"{kept}.err"))
+        self.container.exec_run(["rm", "-f", f"{kept}.out", f"{kept}.err"])
         if check and done.status:
             output = (done.stderr or done.stdout).strip()
             raise LabError(
@@ -70,6 +72,15 @@ class LabHost:
     def put(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Write a file of root's, not below /run or /tmp: Docker would write beneath what is mounted there."""
         self.container.put_archive("/", archive({path.lstrip("/"): Placed(content, mode)}))
+
+    def _read(self, path: str) -> str:
+        """A file of the host, whole: its size comes first."""
+        for _ in range(20):
+            shown = cast(bytes, self.container.exec_run(["bash", "-c", f"stat -c %s {path} && cat {path}"]).output)
+            size, _, content = shown.partition(b"\n")
+            if size == str(len(content)).encode():
+                return content.decode(errors="replace")
+        raise LabError(f"{self.name}: {path} could not be read", next=f"casemate lab shell {self.name}")
 
     def ssh(self, *command: str, tty: bool = False) -> list[str]:
         """The ssh command line that reaches this host as the operator does."""

@@ -48,7 +48,7 @@ def _network_near(value: Any) -> str:
     try:
         return f"a network such as {IPv4Network(value, strict=False)}"
     except ValueError:
-        return "a network such as 172.31.250.0/24"
+        return "a network such as 10.73.250.0/24"
 
 
 def _shown(value: Any) -> str:

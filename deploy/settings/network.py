@@ -12,4 +12,5 @@ class NetworkSettings(Settings):
 
     name: str = Field("casemate", pattern=NAME, description="Docker network name.")
     bridge: str = Field("csm0", pattern=r"^[a-z][a-z0-9]{0,14}$", description="Bridge interface name on the host.")
-    subnet: IPv4Network = Field(IPv4Network("172.31.250.0/24"), description="Addresses of the containers.")
+    # Outside Docker's own pools (172.17.0.0/16 to 172.31.0.0/16) and the defaults of AWS, GCP and Kubernetes.
+    subnet: IPv4Network = Field(IPv4Network("10.73.250.0/24"), description="Addresses of the containers.")

@@ -24,6 +24,7 @@ class Stage:
     horizon: int
     places: float = 0.0  # Weight, in the tower's lesson, of where things are.
     exact: bool = False  # Whether that is where they are themselves, or their cells.
+    nothing: float = 0.25  # Weight of tokens without a thing.
     alike: float = 0.0  # Share of scenes of few colours, and of few shapes.
     tower_rate: float = 1.0  # The tower's rate, as a share of the rate.
     halves: int = 1  # Batches a step, each of canvases of one aspect.
@@ -45,17 +46,13 @@ STAGES = (
     Stage("fluent", "language", 6, steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=PLACED),
     Stage("sure", "language", 7, steps=300, rate=1e-3, warm=20, floor=0.1, horizon=500, halves=2, shares=COUNTED),
     Stage(
-        *("both", "both", 8),
-        steps=900,
-        rate=1e-3,
-        warm=20,
-        floor=0.01,
-        horizon=900,
-        tower_rate=0.3,
-        places=2.0,
-        exact=True,
-        alike=ALIKE,
-        halves=2,
-        shares=SURE,
+        *("both", "both", 8, 460, 1e-3),
+        **{"warm": 20, "floor": 0.01, "horizon": 900, "tower_rate": 0.3, "places": 2.0, "exact": True, "alike": ALIKE},
+        **{"halves": 2, "shares": SURE},
+    ),
+    Stage(
+        *("last", "both", 9, 900, 8e-4),
+        **{"warm": 50, "floor": 0.005, "horizon": 900, "tower_rate": 0.3, "places": 2.0, "exact": True, "alike": ALIKE},
+        **{"nothing": 1.0, "halves": 2, "shares": COUNTED},
     ),
 )

@@ -35,10 +35,13 @@ class Lesson(nn.Module):
         self.token = nn.Linear(token_width, classes + 2)
         self.figure = nn.Linear(token_width, FIGURE * FIGURE)
 
-    def forward(self, batch: Batch, places: float = 0.0, exact: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, batch: Batch, places: float = 0.0, exact: bool = False, nothing: float = 0.25
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the loss and the tokens (N * tokens, width).
 
-        `places` is the weight of saying where a thing is: its token's place, or if `exact` its own.
+        `places` is the weight of saying where a thing is: its token's place, or if `exact` its own. `nothing`
+        is that of a token where no thing has its centre: below 1 it sees things sooner, but near a border sees double.
         """
         seen: list[torch.Tensor] = []
         watched = (self.tower.blocks[EARLY], self.tower.post_layernorm)
@@ -51,7 +54,7 @@ class Lesson(nn.Module):
         token = self.token(tokens).view(len(batch.scenes), -1, self.token.out_features)
         early = self.early(seen[0]).view(len(batch.scenes), -1, self.early.out_features)
         patch = self.patch(seen[1]).view(len(batch.scenes), -1, self.patch.out_features)
-        loss = _told(patch, batch, batch.inside) + 2 * _told(token, batch, batch.middle)
+        loss = _told(patch, batch, batch.inside, 0.25) + 2 * _told(token, batch, batch.middle, nothing)
         things = batch.middle > 0
         where = _where(batch, exact)
         loss = loss + 0.5 * mse_loss(token[..., -2:], where) + places * mse_loss(token[..., -2:][things], where[things])
@@ -96,9 +99,9 @@ def classes(batch: Batch, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     return shape.gather(1, numbers), colour.gather(1, numbers)
 
 
-def _told(logits: torch.Tensor, batch: Batch, numbers: torch.Tensor) -> torch.Tensor:
+def _told(logits: torch.Tensor, batch: Batch, numbers: torch.Tensor, nothing: float) -> torch.Tensor:
     shape, colour = classes(batch, numbers)
-    weight = torch.where(numbers > 0, 1.0, 0.25)
+    weight = torch.where(numbers > 0, 1.0, nothing)
     border = len(SHAPES) + 1
     wrong = cross_entropy(logits[..., :border].transpose(1, 2), shape, reduction="none") + cross_entropy(
         logits[..., border : border + len(COLOURS) + 1].transpose(1, 2), colour, reduction="none"

@@ -73,7 +73,7 @@ class Pupil(nn.Module):
             with torch.no_grad():
                 tokens = self.model.model.visual(pictures.pixels, grid_thw=pictures.grid_thw).pooler_output
         else:
-            seen, tokens = self.lesson(pictures, stage.places, stage.exact)
+            seen, tokens = self.lesson(pictures, stage.places, stage.exact, stage.nothing)
             yield seen * (0.3 if stage.learns == "both" else 1.0)
         if stage.learns != "tower":
             yield loss_of_words(self.model, talk(rng, pictures, self.words, stage.shares), tokens)

@@ -68,7 +68,7 @@ def test_our_running_containers_with_their_user_and_whether_they_serve(settings:
 def test_sections_and_settings_are_there_as_they_are(settings: HostSettings) -> None:
     found = subject(snapshot(sshd={"port": "22"}), settings)
     assert found["sshd"] == {"port": "22"}
-    assert found["settings"]["network"]["subnet"] == "172.31.250.0/24"
+    assert found["settings"]["network"]["subnet"] == "10.73.250.0/24"
 
 
 @pytest.mark.parametrize(
