@@ -6,7 +6,9 @@ from gevent import monkey
 monkey.patch_all()
 
 import importlib  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
+import traceback  # noqa: E402
 
 import click  # noqa: E402
 
@@ -53,15 +55,30 @@ def casemate() -> None:
 
 def main() -> None:
     """The console script."""
+    status = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without the interpreter's own end: paramiko's files close their channels when they are collected, and then wait
+    # for greenlets that are gone, with a traceback nobody can use.
+    os._exit(status)
+
+
+def _run() -> int:
     try:
         casemate.main(standalone_mode=False)
+    except SystemExit as stop:
+        return int(stop.code or 0)
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        return 130
     except CasemateError as error:
         complain(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0

@@ -55,6 +55,10 @@ def engine(waits: bool = False) -> Commands:
     if waits and found and found["active"] != "active" and walls and walls["active"] != "active":
         host.noop(f"{UNIT} waits for {WALLS}")
         return
+    if found and found["active"] in ("activating", "reloading"):
+        yield f"systemctl start {UNIT}"  # waits for whoever began it: the walls, when their unit was restarted
+        seen = observed(host)
+        found = seen.unit(UNIT)
     fault = found and _fault(seen, found)
     if fault:
         differs(UNIT, f"{fault}\n", "the installed engine runs and answers\n")

@@ -18,7 +18,7 @@ from transformers import (
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-class PictureProcessor(Glm46VProcessor):  # type: ignore[misc]  # transformers is untyped
+class PictureProcessor(Glm46VProcessor):
     """`Glm46VProcessor` without videos: their processor needs torchvision.
 
     `ProcessorMixin` reads a processor's parts off the names of its `__init__`: this one must not name the video part.

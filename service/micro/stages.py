@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from service.micro.conversation import COUNTED, EVEN, PLACED, SURE, Shares
@@ -36,6 +36,14 @@ class Stage:
         return self.rate * min(1.0, (step + 1) / self.warm) * (self.floor + (1 - self.floor) * fall)
 
 
+_BOTH = replace(
+    Stage("both", "both", 8, steps=460, rate=1e-3, warm=20, floor=0.01, horizon=900, halves=2, shares=SURE),
+    places=2.0,
+    exact=True,
+    alike=ALIKE,
+    tower_rate=0.3,
+)
+
 # Before "speak" the words are aligned with the tower; before "fluent" the tower's places are amplified.
 STAGES = (
     Stage("look", "tower", 1, steps=1000, rate=1.5e-3, warm=100, floor=0.1, horizon=2600),
@@ -45,14 +53,6 @@ STAGES = (
     Stage("finer", "tower", 5, steps=500, rate=8e-4, warm=50, floor=0.2, horizon=500, places=2.0),
     Stage("fluent", "language", 6, steps=450, rate=1.5e-3, warm=50, floor=0.2, horizon=450, halves=2, shares=PLACED),
     Stage("sure", "language", 7, steps=300, rate=1e-3, warm=20, floor=0.1, horizon=500, halves=2, shares=COUNTED),
-    Stage(
-        *("both", "both", 8, 460, 1e-3),
-        **{"warm": 20, "floor": 0.01, "horizon": 900, "tower_rate": 0.3, "places": 2.0, "exact": True, "alike": ALIKE},
-        **{"halves": 2, "shares": SURE},
-    ),
-    Stage(
-        *("last", "both", 9, 900, 8e-4),
-        **{"warm": 50, "floor": 0.005, "horizon": 900, "tower_rate": 0.3, "places": 2.0, "exact": True, "alike": ALIKE},
-        **{"nothing": 1.0, "halves": 2, "shares": COUNTED},
-    ),
+    _BOTH,
+    replace(_BOTH, name="last", stream=9, steps=900, rate=8e-4, warm=50, floor=0.005, nothing=1.0, shares=COUNTED),
 )

@@ -73,8 +73,10 @@ def batched_attention(tower: nn.Module) -> None:
         length, pictures = hidden_states.shape[0], len(cu_seqlens) - 1
         query, key, value = self.qkv(hidden_states).view(length, 3, self.num_heads, -1).unbind(1)
         query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
-        heads = [t.reshape(pictures, -1, self.num_heads, t.shape[-1]).transpose(1, 2) for t in (query, key, value)]
-        seen = scaled_dot_product_attention(*heads, scale=self.scaling)
+        query, key, value = (
+            part.reshape(pictures, -1, self.num_heads, part.shape[-1]).transpose(1, 2) for part in (query, key, value)
+        )
+        seen = scaled_dot_product_attention(query, key, value, scale=self.scaling)
         return self.proj(seen.transpose(1, 2).reshape(length, -1))
 
     for block in tower.blocks:

@@ -51,11 +51,14 @@ def test_too_small_a_host_is_refused_with_all_shortfalls_at_once(one: Deployment
 
 def test_a_second_deploy_names_the_holder(one: Deployment) -> None:
     first = one.start("deploy", "--data", "vision.max_new_tokens=63")
-    for _ in said_until(first, "ok"):
-        pass
-    done = one.casemate("deploy", status=1)
-    assert "a deploy is under way by" in done.stderr
-    assert first.wait(timeout=180) == 0
+    try:
+        for _ in said_until(first, "ok"):
+            pass
+        done = one.casemate("deploy", status=1)
+        assert "a deploy is under way by" in done.stderr
+    finally:
+        _, said = first.communicate(timeout=240)
+    assert first.returncode == 0, said
     one.casemate("deploy")
 
 

@@ -85,3 +85,8 @@ def test_the_installed_engine_is_the_one_that_runs(
     section = {**answers(live=True), "version": {"Version": docker}} if docker else SILENT
     found = commands(engine, {}, units={UNIT: RUNS}, packages=package, docker=section)
     assert bool(found and found[0].startswith("systemctl stop docker.service docker.socket")) is afresh
+
+
+def test_an_engine_that_is_being_started_is_waited_for(commands: Any) -> None:
+    found = commands(engine, {}, units={UNIT: {**RUNS, "active": "activating"}})
+    assert found[0] == f"systemctl start {UNIT}"

@@ -19,8 +19,8 @@ def model() -> tuple[Any, Any]:
 
 
 def test_the_files_are_those_of_the_sums() -> None:
-    stored = dict(reversed(line.split("  ")) for line in (WEIGHTS / SUMS).read_text().splitlines())
-    assert stored == sums(WEIGHTS)
+    lines = [line.split("  ") for line in (WEIGHTS / SUMS).read_text().splitlines()]
+    assert {name: digest for digest, name in lines} == sums(WEIGHTS)
 
 
 def test_the_card_names_the_weights() -> None:
