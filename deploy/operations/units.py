@@ -33,7 +33,9 @@ def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str]
     yield "systemctl daemon-reload"
     if found["enabled"] not in ("enabled", "static"):
         yield f"systemctl enable {quoted}"
-    yield f"systemctl {'reload' if needs == ['reload'] else 'restart'} {quoted}"
+    # Starting is not restarting: a restart of an inactive unit also restarts what requires it.
+    if needs[-1] != "enable":
+        yield f"systemctl {needs[-1]} {quoted}"
 
 
 def _state(found: dict[str, object]) -> str:

@@ -32,8 +32,8 @@ def test_a_unit_with_its_current_files_is_left_alone(commands: Any) -> None:
         ({}, {"/etc/reload": NEW, "/etc/restart": NEW}, "systemctl restart x.service"),
         ({}, {"/etc/x.d/a.conf": NEW}, "systemctl restart x.service"),
         ({"needs_reload": True}, {}, "systemctl restart x.service"),
-        ({"active": "failed"}, {}, "systemctl restart x.service"),
-        ({"active": "inactive"}, {"/etc/reload": NEW}, "systemctl restart x.service"),
+        ({"active": "failed"}, {}, "systemctl start x.service"),
+        ({"active": "inactive"}, {"/etc/reload": NEW}, "systemctl start x.service"),
     ],
 )
 def test_what_was_not_read_yet_is_read(
