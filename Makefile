@@ -6,19 +6,26 @@ PYTHON ?= python3
 V := .venv/bin
 ONLY ?=
 
-.PHONY: demo check test bench locks clean
+.PHONY: demo check check-style check-deploy check-service test bench locks clean
 
 demo: .venv/deploy  ## Deploy to a lab host over SSH, ask about a picture through the proxy, print the answer.
 	@deploy/lab/prerequisites.sh
 	@deploy/lab/demo.sh
 
-check: .venv/dev  ## Format, lint, types, unit tests: under a minute.
+check: .venv/dev  ## Format, lint, imports, types, unit tests, two at a time.
+	@$(MAKE) --no-print-directory -j2 --output-sync=target check-service check-deploy check-style
+
+check-style:
 	$(V)/ruff format --check .
 	$(V)/ruff check .
 	$(V)/lint-imports
 	$(V)/mypy
+
+check-deploy:
 	$(V)/pytest -q -m "not lab" --ignore=tests/service
-	$(V)/pytest -q tests/service  # by itself: pyinfra's greenlets replace the threads that the service needs
+
+check-service:  # by itself: pyinfra's greenlets replace the threads that the service needs
+	$(V)/pytest -q tests/service
 
 test: .venv/dev  ## Everything: check, then the lab.
 	@deploy/lab/prerequisites.sh test

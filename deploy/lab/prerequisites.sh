@@ -76,12 +76,22 @@ install() {
     fi
 }
 
+# An engine that was killed leaves its numbers behind; where another process has them by now, dockerd would not start.
+forget_dead_engine() {
+    local file
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+        [[ -s $file ]] && [[ $(cat "/proc/$(<"$file")/comm" 2>/dev/null) != @(dockerd|containerd) ]] && rm -f "$file"
+    done
+    return 0
+}
+
 start_engine() {
     if has_systemd; then
         say "starting the Docker engine (systemctl enable --now docker)"
         systemctl enable --quiet --now docker.service || true
     else
         say "starting the Docker engine; no systemd runs here, so as a process of its own; its log: $engine_log"
+        forget_dead_engine
         setsid dockerd >>"$engine_log" 2>&1 </dev/null &
     fi
     for _ in {1..120}; do

@@ -23,9 +23,9 @@ SMALLEST, LARGEST = 128, 640  # Sides in pixels; training saw pictures of 112 to
 PROMISED = 0.98
 
 
-def fresh(count: int, kinds: tuple[Kind, ...] = KINDS) -> Iterator[tuple[Image.Image, Question]]:
+def fresh(count: int, kinds: tuple[Kind, ...] = KINDS, first: int = 0) -> Iterator[tuple[Image.Image, Question]]:
     """Draw `count` pictures with a question each, kinds and languages in equal shares."""
-    for number in range(count):
+    for number in range(first, first + count):
         rng = np.random.default_rng([FRESH, number])
         kind, language = kinds[number % len(kinds)], LANGUAGES[number // len(kinds) % len(LANGUAGES)]
         question = None
@@ -35,10 +35,12 @@ def fresh(count: int, kinds: tuple[Kind, ...] = KINDS) -> Iterator[tuple[Image.I
         yield paint(scene), question
 
 
-def evaluate(count: int, kinds: tuple[Kind, ...] = KINDS, thinking: bool = False) -> list[tuple[Question, str]]:
+def evaluate(
+    count: int, kinds: tuple[Kind, ...] = KINDS, thinking: bool = False, first: int = 0
+) -> list[tuple[Question, str]]:
     """Return `count` fresh questions, each with the stored model's answer."""
     model, processor = load()
-    asked = list(fresh(count, kinds))
+    asked = list(fresh(count, kinds, first))
     answers: list[str] = []
     for start in range(0, count, 25):
         batch = [(picture, question.text) for picture, question in asked[start : start + 25]]
@@ -50,6 +52,7 @@ def main() -> int:
     """Print the share of right answers by kind and language; return 1 if fewer are right than promised."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2400, help="how many questions to ask")
+    parser.add_argument("--first", type=int, default=0, help="number of the first question: another draws others")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--scenes", action="store_true", help="ask for whole descriptions instead, which are not promised"
@@ -60,7 +63,7 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     kinds: tuple[Kind, ...] = ("scene",) if arguments.scenes else KINDS
     asked, right = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for question, said in evaluate(arguments.count, kinds, arguments.thinking):
+    for question, said in evaluate(arguments.count, kinds, arguments.thinking, arguments.first):
         key = (question.kind, question.language)
         asked[key] += 1
         right[key] += said.split("</think>")[-1].strip() == question.answer

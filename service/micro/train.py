@@ -1,4 +1,4 @@
-"""Train the micro model from its seed: `python -m service.micro.train --kept DIRECTORY` (over an hour on two cores)."""
+"""Train the micro model from its seed: `python -m service.micro.train --kept DIRECTORY` (an hour on two idle cores)."""
 
 from __future__ import annotations
 
