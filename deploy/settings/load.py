@@ -47,19 +47,20 @@ def load_inventory(file: str, data: Sequence[str] = (), limit: Sequence[str] = (
 
 def inventory_hosts(hosts: Sequence[Any]) -> list[InventoryHost]:
     """pyinfra's hosts with their settings; raises SettingsError with every fault of every host."""
-    valid(hosts)
-    return [InventoryHost(host.name, host.data.get("ssh_hostname") or host.name, settings_of(host)) for host in hosts]
+    named = zip(hosts, valid(hosts), strict=True)
+    return [InventoryHost(host.name, host.data.get("ssh_hostname") or host.name, found) for host, found in named]
 
 
-def valid(hosts: Sequence[Any]) -> None:
-    """Raises SettingsError with every fault of every host (pyinfra's), before anything connects."""
-    faulty = [(host.name, faults) for host in hosts if (faults := read(host)[1])]
+def valid(hosts: Sequence[Any]) -> list[HostSettings]:
+    """Settings of pyinfra's hosts; raises SettingsError with every fault of every host, before anything connects."""
+    results = [(host, *read(host)) for host in hosts]
+    faulty = [(host.name, faults) for host, _, faults in results if faults]
     if faulty:
-        file = _file_of(hosts[0])
         raise SettingsError(
             "\n".join(explain(name, faults) for name, faults in faulty) + "\nNothing was changed.",
-            next=f"correct the lines, then: casemate check {file}",
+            next=f"correct the lines, then: casemate check {_file_of(hosts[0])}",
         )
+    return [settings for _, settings, _ in results if settings]
 
 
 def _file_of(host: Any) -> str:
