@@ -33,6 +33,22 @@ class Health:
     beat: float
 
 
+@dataclass(frozen=True)
+class Load:
+    """What the engine is busy with, for metrics. `cache_*` counts tokens of keys and values that all rows may hold;
+    `generated`, `pictures` and `pictures_known` only grow: tokens chosen, pictures read, and those of them whose
+    features were still known.
+    """
+
+    running: int
+    waiting: int
+    cache_used: int
+    cache_size: int
+    generated: int
+    pictures: int
+    pictures_known: int
+
+
 class EngineUnusable(Exception):
     """The engine cannot start: says what, where and what next."""
 
@@ -86,6 +102,8 @@ class Engine(Protocol):
         """Let go of everything; what still runs fails with JobFailed."""
 
     def health(self) -> Health: ...
+
+    def load(self) -> Load: ...
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
         """The size, in pixels, at which the model sees a picture of this size; `coarse` trades detail for time."""

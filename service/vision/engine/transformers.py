@@ -13,7 +13,7 @@ from PIL import Image
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.generation import QueuedGeneration
 from service.vision.engine.loading import Choices, Loaded, assemble
-from service.vision.engine.protocol import Health, JobRefused
+from service.vision.engine.protocol import Health, JobRefused, Load
 
 T = TypeVar("T")
 
@@ -51,6 +51,9 @@ class TransformersEngine:
         if self._loaded is None:
             return Health(self._state, 0.0)
         return Health(self._state if self._loaded.worker.alive else "failed", self._loaded.worker.beat)
+
+    def load(self) -> Load:
+        return self._loaded.worker.load if self._loaded else Load(0, 0, 0, 0, 0, 0, 0)
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
         return self._ready.prompter.fit(width, height, coarse)

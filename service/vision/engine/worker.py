@@ -12,7 +12,7 @@ import torch
 from service.vision import faults
 from service.vision.engine.generation import QueuedGeneration
 from service.vision.engine.model import Row
-from service.vision.engine.protocol import Done, JobFailed, Text
+from service.vision.engine.protocol import Done, JobFailed, Load, Text
 from service.vision.engine.sampling import Choice
 from service.vision.engine.words import Words
 
@@ -41,6 +41,10 @@ class Worker:
     def beat(self) -> float:
         """Seconds since the thread last finished a step, or found nothing to do."""
         return time.monotonic() - self._beat
+
+    @property
+    def load(self) -> Load:
+        return Load(0, self._waiting.qsize(), 0, 0, 0, 0, 0)
 
     def take(self, generation: QueuedGeneration) -> None:
         """Put a generation at the end of the queue; called on the event loop, as `stop` is."""
@@ -71,6 +75,7 @@ class Worker:
             except Exception as error:  # One broken job must not take the others with it.
                 faults.tell(error)
                 generation.put(JobFailed("the engine failed at this request", "engine_failed", again=False))
+            del generation  # Its pictures are not kept until the next one comes.
 
     def _answer(self, generation: QueuedGeneration) -> None:
         self._check(generation)

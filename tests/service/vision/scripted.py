@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.vision.conversation import Job
-from service.vision.engine.protocol import Done, Health, JobFailed, JobRefused, Text
+from service.vision.engine.protocol import Done, Health, JobFailed, JobRefused, Load, Text
 
 Say = str | float | JobFailed
 """A text, a pause in seconds, or a failure."""
@@ -72,6 +72,10 @@ class ScriptedEngine:
 
     def health(self) -> Health:
         return Health(self.state, self.beat)  # type: ignore[arg-type]
+
+    def load(self) -> Load:
+        running = sum(not one.cancelled for one in self.generations)
+        return Load(running, 0, cache_used=7 * running, cache_size=1024, generated=0, pictures=0, pictures_known=0)
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
         return (8, 8) if coarse else (16, 16)
