@@ -23,15 +23,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
 
-    import torch
-
     from service.vision.application import create
-    from service.vision.cgroup import cpus
     from service.vision.engine.loading import Choices
     from service.vision.engine.transformers import TransformersEngine
     from service.vision.server import Server
 
-    torch.set_num_threads(max(1, int(cpus())))
     engine = TransformersEngine(
         Choices(
             configuration.model,

