@@ -57,7 +57,9 @@ export function spans(text) {
       }
     } else {
       MARK.lastIndex = at;
-      const mark = MARK.exec(text)?.[0];
+      let mark = MARK.exec(text)?.[0];
+      // In *** the mark that was opened last is closed first.
+      if (mark?.length === 2 && text[at + 2] === mark[0] && frames.at(-1).mark === mark[0]) mark = mark[0];
       if (mark) {
         place(mark);
         at += mark.length;

@@ -1,6 +1,6 @@
-"""The real door before a service of the test's own, as a process: `door.py SOCKET` tells its port and stays until stdin ends.
+"""The real door before a test's own service: `door.py SOCKET` tells its port, and stays until its input ends.
 
-A process of its own, because the door is rendered by the deploy, whose greenlets replace the threads that the service needs.
+A process of its own: the deploy renders the door, and its greenlets replace the threads that the service needs.
 """
 
 import sys
@@ -9,23 +9,19 @@ from pathlib import Path
 from tests.templates.proxy.conftest import Door, new_door
 
 
-def main() -> None:
+class BeforeTheService(Door):
     """Behind it are the service on SOCKET and the stand-in for the gate, which lets `good` in."""
-    socket = Path(sys.argv[1])
 
-    def start_behind(door: Door, role: str) -> None:
+    def start_behind(self, role: str) -> None:
         if role == "gate":
-            original(door, role)
+            super().start_behind(role)
         else:
-            (door.root / role).mkdir()
-            (door.root / role / "current").symlink_to(socket.parent)
-
-    original, Door.start_behind = Door.start_behind, start_behind  # type: ignore[method-assign]
-    with new_door() as door:
-        door.start()
-        print(door.settings.port, flush=True)
-        sys.stdin.read()
+            (self.root / role).mkdir()
+            (self.root / role / "current").symlink_to(Path(sys.argv[1]).parent)
 
 
 if __name__ == "__main__":
-    main()
+    with new_door(BeforeTheService) as door:
+        door.start()
+        print(door.settings.port, flush=True)
+        sys.stdin.read()

@@ -124,7 +124,13 @@ def test_enter_that_chooses_a_word_does_not_send(visit: Visit, engine: ScriptedE
         question.addEventListener("keydown", (event) => composed.push([event.isComposing, event.keyCode]), true);
     }""")
     # As Chromium tells an Enter that the input method takes; then as Safari does, after the composition's end.
-    key = {"type": "rawKeyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229, "nativeVirtualKeyCode": 13}
+    key = {
+        "type": "rawKeyDown",
+        "key": "Enter",
+        "code": "Enter",
+        "windowsVirtualKeyCode": 229,
+        "nativeVirtualKeyCode": 13,
+    }
     browser.send("Input.dispatchKeyEvent", key)
     browser.send("Input.insertText", {"text": "红"})
     browser.send("Input.dispatchKeyEvent", key)

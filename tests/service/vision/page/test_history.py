@@ -32,10 +32,16 @@ def test_a_reload_keeps_it_and_it_goes_on(visit: Visit, engine: ScriptedEngine) 
     visit.page.wait_for_function("document.querySelector('.asked img').naturalWidth === 30")
     visit.ask("Sure?")
     visit.answered("It is red.", 2)
-    assert [(turn.role, len(turn.pictures)) for turn in engine.jobs[-1].turns] == [("user", 1), ("assistant", 0), ("user", 0)]
+    assert [(turn.role, len(turn.pictures)) for turn in engine.jobs[-1].turns] == [
+        ("user", 1),
+        ("assistant", 0),
+        ("user", 0),
+    ]
 
 
-def test_what_was_being_answered_when_the_page_was_left_can_be_asked_again(visit: Visit, engine: ScriptedEngine) -> None:
+def test_what_was_being_answered_when_the_page_was_left_can_be_asked_again(
+    visit: Visit, engine: ScriptedEngine
+) -> None:
     engine.script = ["It", 60.0]
     visit.ask("What colour is it?")
     expect(visit.answers).to_have_text("It")
@@ -90,7 +96,9 @@ def test_a_browser_that_keeps_nothing_says_so_and_answers_all_the_same(begin: Be
 def test_the_key_is_in_this_tab_only(visit: Visit) -> None:
     visit.ask("What colour is it?")
     visit.answered("It is red.")
-    assert visit.page.evaluate("Object.entries(sessionStorage).filter(([name]) => name !== 'visited')") == [["casemate.key", "good"]]
+    assert visit.page.evaluate("Object.entries(sessionStorage).filter(([name]) => name !== 'visited')") == [
+        ["casemate.key", "good"]
+    ]
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
     assert visit.page.evaluate("document.cookie") == ""
     assert not [request.url for request in visit.requests if "good" in request.url]

@@ -28,7 +28,9 @@ class Visit:
     requests: list[Request] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, browser: Browser, address: str, *, key: str | None = KEY, script: str = "", **options: Any) -> "Visit":
+    def begin(
+        cls, browser: Browser, address: str, *, key: str | None = KEY, script: str = "", **options: Any
+    ) -> "Visit":
         """Open the page; with a key already given in this tab, unless it is None; `script` runs first."""
         context = browser.new_context(ignore_https_errors=True, **{"locale": "en-US", **options})
         context.add_init_script(f"{_REPORT}; {script}")
@@ -86,7 +88,9 @@ class Visit:
         with self.page.expect_file_chooser() as dialogue:
             self.page.locator("#choose").click()
         payloads = [
-            FilePayload(name=f"{index}.png", mimeType="image/png", buffer=file if isinstance(file, bytes) else file.read_bytes())
+            FilePayload(
+                name=f"{index}.png", mimeType="image/png", buffer=file if isinstance(file, bytes) else file.read_bytes()
+            )
             for index, file in enumerate(files)
         ]
         before = self.thumbnails.count()
