@@ -41,13 +41,14 @@ function block(one) {
 
 /** One paragraph alone needs no element of its own. */
 const item = (inside) =>
-  element("li", {}, ...inside.flatMap((one, index) => (index === 0 && one.kind === "paragraph" ? inline(one.text) : [block(one)])));
+  element("li", {}, ...inside.flatMap((one, index) => (index || one.kind !== "paragraph" ? [block(one)] : inline(one.text))));
 
 function table({ head, rows, align }) {
-  const cell = (tag) => (text, index) => element(tag, { class: align[index] || false }, ...inline(text.replaceAll("\\|", "|")));
+  const cell = (tag) => (text, index) =>
+    element(tag, { class: align[index] || false }, ...inline(text.replaceAll("\\|", "|")));
   const row = (tag) => (texts) => element("tr", {}, ...texts.map(cell(tag)));
-  const whole = element("table", {}, element("thead", {}, row("th")(head)), element("tbody", {}, ...rows.map(row("td"))));
-  return element("div", { class: "table", tabindex: "0" }, whole);
+  const parts = [element("thead", {}, row("th")(head)), element("tbody", {}, ...rows.map(row("td")))];
+  return element("div", { class: "table", tabindex: "0" }, element("table", {}, ...parts));
 }
 
 const inline = (text) => spans(text).map(span);
@@ -61,7 +62,7 @@ function span(one) {
     case "code":
       return element("code", {}, one.text);
     case "link":
-      return element("span", { class: "link" }, one.text || one.address, ...(one.text === one.address ? [] : [" ", element("code", {}, one.address)]));
+      return element("span", { class: "link" }, one.text, " ", element("code", {}, one.address));
     default:
       return element(SPANS[one.kind], {}, ...one.spans.map(span));
   }

@@ -88,7 +88,10 @@ function belongs(lines, at, indent) {
   return lines[at].startsWith(" ".repeat(indent)) || !(begins(lines, at) || !lines[at - 1].trim());
 }
 
-const cells = (line) => line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "").split(/(?<!\\)\|/).map((cell) => cell.trim());
+function cells(line) {
+  const inside = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  return inside.split(/(?<!\\)\|/).map((cell) => cell.trim());
+}
 
 function isTable(lines, at) {
   if (!lines[at].includes("|") || !lines[at + 1]?.includes("-")) return false;
@@ -101,6 +104,6 @@ function table(lines, at) {
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|")) end += 1;
   const rows = lines.slice(at + 2, end).map((line) => cells(line).slice(0, head.length));
-  const align = cells(lines[at + 1]).map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
+  const align = cells(lines[at + 1]).map((cell) => (!cell.endsWith(":") ? "" : cell.startsWith(":") ? "center" : "right"));
   return [{ kind: "table", head, rows, align }, end];
 }

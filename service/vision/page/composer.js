@@ -28,7 +28,9 @@ export function composer({ room, ask, stop, tell }) {
 
   function thumbnail(one, index) {
     const number = index + 1;
-    const remove = element("button", { type: "button", class: "round", "aria-label": say("unchoose", { number }), onclick: () => drop(one) }, icon("close"));
+    const label = say("unchoose", { number });
+    const remove = element("button", { type: "button", class: "round", "aria-label": label }, icon("close"));
+    remove.addEventListener("click", () => drop(one));
     return element("li", {}, element("img", { src: one.url, alt: one.name || say("picture", { number }) }), remove);
   }
 

@@ -2,12 +2,11 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with attributes and children; a function is a listener (`onclick`), false leaves an attribute out. */
+/** An element with attributes and children; an attribute that is false is left out, one that is true is empty. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") made.addEventListener(name.slice(2), value);
-    else if (value !== false) made.setAttribute(name, value === true ? "" : value);
+    if (value !== false) made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children);
   return made;

@@ -151,12 +151,21 @@ function refresh() {
 function notice(text) {
   const place = byId("notice");
   place.hidden = !text;
-  const close = element("button", { type: "button", class: "round", "aria-label": say("close"), onclick: () => notice("") }, icon("close"));
+  const close = element("button", { type: "button", class: "round", "aria-label": say("close") }, icon("close"));
+  close.addEventListener("click", () => notice(""));
   place.replaceChildren(...(text ? [element("p", {}, text), close] : []));
 }
 
+function suggestion(words) {
+  const button = element("button", { type: "button", class: "plain" }, words);
+  button.addEventListener("click", () => write.suggest(words));
+  return element("li", {}, button);
+}
+
 byId("language").addEventListener("click", switchLanguage);
-byId("key").addEventListener("click", () => askForKey(key.held() ? "keyHeld" : "keyAsked", () => notice(say("signedOut"))));
+byId("key").addEventListener("click", () => {
+  askForKey(key.held() ? "keyHeld" : "keyAsked", () => notice(say("signedOut")));
+});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && underway && !document.querySelector("dialog[open]")) stop();
 });
@@ -164,16 +173,14 @@ onLanguage(() => {
   fill();
   byId("language").textContent = named(other());
   byId("language").lang = other();
-  byId("suggestions").replaceChildren(
-    ...say("suggestions").map((words) => element("li", {}, element("button", { type: "button", class: "plain", onclick: () => write.suggest(words) }, words))),
-  );
+  byId("suggestions").replaceChildren(...say("suggestions").map(suggestion));
   if (!underway) talk.open(open.turns);
   refresh();
 });
 kept = await history.all();
 for (const { turns } of kept) {
   // The page was left while this was being answered.
-  for (const turn of turns) if (turn.ending === "asking") turn.ending = turn.text ? "stopped" : { kind: "broken", seconds: null, detail: "" };
+  for (const turn of turns) if (turn.ending === "asking") turn.ending = { kind: "broken", seconds: null, detail: "" };
 }
 refresh();
 write.focus();

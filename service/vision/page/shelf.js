@@ -52,7 +52,8 @@ export function shelf({ choose, remove, fresh, clear }) {
       close();
       choose(conversation.id);
     });
-    const bin = element("button", { type: "button", class: "round", "aria-label": say("remove", { title }), onclick: () => remove(conversation) }, icon("remove"));
+    const bin = element("button", { type: "button", class: "round", "aria-label": say("remove", { title }) }, icon("remove"));
+    bin.addEventListener("click", () => remove(conversation));
     return element("li", {}, pick, bin);
   }
 

@@ -43,7 +43,8 @@ export function thread({ again }) {
       return element("img", { src: url, alt: name || say("picture", { number: index + 1 }), width, height });
     });
     const shown = pictures.length ? [element("div", { class: "pictures" }, ...pictures)] : [];
-    return element("article", { class: "asked" }, element("h3", { class: "unseen" }, say("you")), ...shown, element("p", {}, turn.text));
+    const heading = element("h3", { class: "unseen" }, say("you"));
+    return element("article", { class: "asked" }, heading, ...shown, element("p", {}, turn.text));
   }
 
   function answered() {
@@ -90,7 +91,9 @@ export function thread({ again }) {
     const actions = [];
     if (turn.text) actions.push(copyButton(turn));
     if (last && turn.ending !== "stop" && turn.ending !== "length") {
-      actions.push(element("button", { type: "button", class: "plain", onclick: again }, icon("again"), say("again")));
+      const button = element("button", { type: "button", class: "plain" }, icon("again"), say("again"));
+      button.addEventListener("click", again);
+      actions.push(button);
     }
     if (actions.length) found.push(element("div", { class: "actions" }, ...actions));
     return found;

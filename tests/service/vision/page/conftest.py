@@ -31,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if lacking:
                 item.add_marker(pytest.mark.skip(reason="needs chromium, nginx and root; make test installs them"))
+    # The browser's event loop stays in this thread, where no other test could start one of its own.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def test_a_drawing_stays_as_it_is(visit: Visit, engine: ScriptedEngine) -> None:
 
 def test_a_noisy_png_becomes_a_jpeg(visit: Visit, engine: ScriptedEngine) -> None:
     file = io.BytesIO()
-    Image.frombytes("RGB", (1000, 1000), os.urandom(3_000_000)).save(file, "PNG")
+    Image.frombytes("RGB", (700, 700), os.urandom(1_470_000)).save(file, "PNG")
     visit.choose(file.getvalue())
     visit.ask("What is it?")
     visit.answered("It is red.")

@@ -36,7 +36,7 @@ def test_every_refusal_is_told_in_plain_words(begin: Begin, chinese: bool) -> No
     refusals = iter(TOLD)
 
     def refuse(route: Route) -> None:
-        status, code, wait, *_ = next(refusals)
+        status, code, wait, *_ = next(refusals, TOLD[-1])
         headers = {"content-type": "application/json", **({"retry-after": str(wait)} if wait else {})}
         body = json.dumps({"error": {"message": "as it came", "type": "x", "param": None, "code": code}})
         route.fulfill(status=status, headers=headers, body=body)
