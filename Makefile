@@ -25,11 +25,12 @@ check-deploy:
 	$(V)/pytest -q -m "not lab" --ignore=tests/service
 
 check-service:  # by itself: pyinfra's greenlets replace the threads that the service needs
-	$(V)/pytest -q tests/service
+	$(V)/pytest -q -m "not browser" tests/service
 
-test: .venv/dev  ## Everything: check, then the lab.
+test: .venv/dev  ## Everything: check, then the page in a browser, then the lab.
 	@deploy/lab/prerequisites.sh test
 	$(MAKE) check
+	$(V)/pytest -q -m browser tests/service/vision/page
 	$(V)/pytest -m lab
 
 bench: .venv/dev  ## Measure: `make bench ONLY=name`; writes build/bench.json.

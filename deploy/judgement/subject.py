@@ -5,7 +5,8 @@
 - `containers`: our running containers, [{name, component, release, live, uid, inspect, process}]: `process` is what the
   kernel says, `uid` the settings' user id, `live` whether it serves the door's requests;
 - `daemon`: the engine's configuration file, {settings, loaded}: `loaded` whether the running engine has read it;
-- `doors`: the certificates that the door shows, [{path, names, begun, days}]: `days` until the end.
+- `doors`: the certificates that the door shows, [{path, names, begun, days}]: `days` until the end;
+- `keyless`: the locations of Nginx's configuration, as they are written there, for which the gate is not asked.
 A section that is null has its reason under `errors`.
 """
 
@@ -35,6 +36,7 @@ def subject(snapshot: Seen, settings: HostSettings) -> dict[str, Any]:
         "daemon": lambda: _daemon(seen),
         "containers": lambda: _containers(seen, {"vision": settings.vision.uid, "gate": settings.gate.uid}),
         "doors": lambda: _doors(seen),
+        "keyless": lambda: _keyless(_section(seen, "files")["/etc/nginx/nginx.conf"]["content"]),
     }
     for name, derive in derived.items():
         try:
@@ -90,4 +92,15 @@ def _doors(seen: Seen) -> list[dict[str, Any]]:
         days = int((shown.not_valid_after_utc.timestamp() - now) // 86400)
         begun = shown.not_valid_before_utc.timestamp() <= now
         found.append({"path": path, "names": names.get_values_for_type(x509.DNSName), "begun": begun, "days": days})
+    return found
+
+
+def _keyless(configuration: str) -> list[str]:
+    found, location = [], "everywhere"
+    for line in configuration.splitlines():
+        words = line.strip()
+        if words.startswith("location ") and words.endswith("{"):
+            location = words.removeprefix("location ").removesuffix("{").strip()
+        elif words.startswith("auth_request") and words.partition(";")[0].split()[1:] == ["off"]:
+            found.append(location)
     return found

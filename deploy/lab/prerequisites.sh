@@ -56,7 +56,8 @@ missing() {
     [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || echo debian-archive-keyring
     [[ $engine != silent ]] || absent "dockerd docker.io" "iptables iptables"
     [[ $what == lab ]] && return
-    absent "nginx nginx-light" "openssl openssl"
+    absent "nginx nginx-light" "openssl openssl" "chromium chromium"
+    [[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ]] || echo fonts-noto-cjk
 }
 
 # Installing starts nothing: the engine is started below, and a web server that only tests run stays off.

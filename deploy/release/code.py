@@ -13,6 +13,9 @@ APP = "opt/casemate/app"
 PACKAGES = ("service/vision", "service/gate", "service/ledger")
 """What runs in a container. service/release runs on the host, service/micro nowhere but in the lab."""
 
+_SHIPPED = frozenset({".py", ".html", ".css", ".js", ".svg"})
+"""Python, and the page."""
+
 
 def code_layer(root: Path = ROOT) -> Layer:
     """The checkout's sources as they are now."""
@@ -22,11 +25,11 @@ def code_layer(root: Path = ROOT) -> Layer:
 
 
 def sources(root: Path) -> dict[str, bytes]:
-    """Path in the image to content, of the packages' Python files; raises CasemateError if a package has none."""
+    """Path in the image to content, of the packages' files; raises CasemateError if a package has no Python."""
     found = {"service/__init__.py": (root / "service/__init__.py").read_bytes()}
     for package in PACKAGES:
-        files = sorted((root / package).rglob("*.py"))
-        if not files:
+        files = sorted(path for path in (root / package).rglob("*") if path.suffix in _SHIPPED)
+        if not any(path.suffix == ".py" for path in files):
             raise CasemateError(f"{root / package} holds no Python file", next="git checkout -- service")
         found |= {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
     return {f"{APP}/{place}": content for place, content in found.items()}

@@ -18,7 +18,7 @@ from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest
 from service.vision.engine.protocol import Engine
 from service.vision.reading import Reader
-from service.vision.routes import chat, models, probes
+from service.vision.routes import chat, models, page, probes
 from service.vision.serving import Serving
 from service.vision.trail import Trail
 
@@ -35,7 +35,7 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
     )
     app = _Api(title="casemate vision", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.serving = serving
-    for routes in (chat, models, probes):
+    for routes in (chat, models, page, probes):
         app.include_router(routes.router)
     errors.install(app)
     return Trail(app, serving.auditor), serving

@@ -10,9 +10,12 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.vision import audit, faults
+from service.vision.assets import ASSETS
 from service.vision.audit import Auditor, AuditUnavailable, Entry
 
-_PROBES = frozenset({"/healthz", "/readyz"})
+_UNWRITTEN = frozenset({"/healthz", "/readyz", *ASSETS})
+"""Paths that leave no line: probes and the page's files are asked of no model, and would bury what is."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _CLIENT_GONE = 499
 _UNAVAILABLE = {
@@ -38,7 +41,7 @@ class Trail:
             return
         entry = _entry(scope)
         audit.attach(scope, entry)
-        exit_ = _Exit(self._auditor, entry, send, probe=scope["path"] in _PROBES)
+        exit_ = _Exit(self._auditor, entry, send, settled=scope["path"] in _UNWRITTEN)
         try:
             await self._app(scope, receive, exit_.send)
         except Exception as error:  # Answered already, with 500; uvicorn would log the message too.
@@ -50,11 +53,11 @@ class Trail:
 class _Exit:
     """Holds back an answer's head until its first part is known: a whole answer goes out with its line written."""
 
-    def __init__(self, auditor: Auditor, entry: Entry, send: Send, probe: bool) -> None:
+    def __init__(self, auditor: Auditor, entry: Entry, send: Send, settled: bool) -> None:
         self._auditor = auditor
         self._entry = entry
         self._send = send
-        self._settled = probe
+        self._settled = settled
         self._head: Message | None = None
         self._status = 0
 

@@ -70,7 +70,10 @@ def test_the_key_is_in_no_log_and_readable_by_root_alone(deployed: Deployment) -
 
 def test_the_distributions_site_is_not_served(deployed: Deployment) -> None:
     deployed.host.run("test -e /etc/nginx/sites-enabled/default")
-    status, _, body = knock(deployed, "GET / HTTP/1.1")
+    status, headers, body = knock(deployed, "GET / HTTP/1.1")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"<title>casemate</title>" in body
+    status, _, body = knock(deployed, "GET /index.html HTTP/1.1")
     assert (status, json.loads(body)["error"]["code"]) == (401, "invalid_api_key")
 
 

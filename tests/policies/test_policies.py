@@ -15,7 +15,7 @@ from deploy.judgement.finding import judge
 from deploy.settings.host import HostSettings
 
 CONTROLS = load_controls()
-DERIVED = {"settings", "containers", "daemon", "doors"}
+DERIVED = {"settings", "containers", "daemon", "doors", "keyless"}
 KNOWN = {("host", name) for name in {*SECTIONS, *DERIVED}} | {("probe", name) for name in PROBES}
 
 MAY_BE_EMPTY = {

@@ -40,6 +40,7 @@ def test_it_names_every_package_that_is_missing_at_once(prerequisites: Run) -> N
     done = prerequisites("test", programs=("zstd",), DOCKER_HOST="unix:///elsewhere")
     assert done.returncode == 1
     assert "lacks mmdebstrap openssh-client" in done.stderr
+    assert "chromium" in done.stderr
     assert "zstd" not in done.stderr
     assert "Next: install them" in done.stderr
 

@@ -75,11 +75,16 @@ def test_only_what_runs_in_a_container_is_in_the_image(settings: Settings, check
     (checkout / "service/gate/__pycache__").mkdir()
     (checkout / "service/gate/__pycache__/x.cpython-311.pyc").write_bytes(b"")
     (checkout / "service/gate/notes.txt").write_text("not code")
+    (checkout / "service/vision/page").mkdir()
+    for name in ("index.html", "style.css", "page.js", "icon.svg"):
+        (checkout / "service/vision/page" / name).write_text("the page")
     layers = {layer.name: layer for layer in build(settings, checkout).layers}
     with tarfile.open(layers["code"].path) as tar:
         app = {entry.name for entry in tar if entry.isfile()}
     prefix = "opt/casemate/app/service"
-    assert app == {f"{prefix}/__init__.py", *(f"{prefix}/{one}/__init__.py" for one in ("vision", "gate", "ledger"))}
+    page = {f"{prefix}/vision/page/{name}" for name in ("index.html", "style.css", "page.js", "icon.svg")}
+    code = {f"{prefix}/__init__.py", *(f"{prefix}/{one}/__init__.py" for one in ("vision", "gate", "ledger"))}
+    assert app == page | code
     with tarfile.open(layers["torch"].path) as tar:
         assert "opt/casemate/site-packages/torch/__init__.py" in tar.getnames()
     assert list(layers) == ["rootfs", "torch", "wheels", "code"]

@@ -46,7 +46,7 @@ class Answering(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if status != 204:
+        if status not in (204, 304):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -83,7 +83,16 @@ class Vision(Answering):
     """Echoes what it got; streams, misbehaves or is busy where the body asks for it."""
 
     def do_GET(self) -> None:
-        self.send(200, {"Content-Type": "application/json"}, json.dumps(self.note()).encode())
+        headers = {"Cache-Control": "public", "ETag": '"v1"', "Content-Security-Policy": "default-src 'none'"}
+        if self.headers.get("If-None-Match") == '"v1"':
+            self.note()
+            self.send(304, headers)
+        else:
+            self.send(200, {"Content-Type": "application/json", **headers}, json.dumps(self.note()).encode())
+
+    def do_HEAD(self) -> None:
+        self.note()
+        self.send(200, {"Content-Type": "application/json"})
 
     def do_POST(self) -> None:
         body = self.body()

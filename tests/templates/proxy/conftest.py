@@ -179,14 +179,14 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def new_door(**settings: Any) -> Iterator[Door]:
+def new_door(kind: type[Door] = Door, **settings: Any) -> Iterator[Door]:
     """A door that is not started yet."""
     # Nginx's workers are another user: pytest's own directories are closed to them.
     root = Path(tempfile.mkdtemp(prefix="casemate-door-"))
     root.chmod(0o755)
     port, redirect_port = free_ports(2)
     wanted = {"server_name": NAME, "port": port, "redirect_port": redirect_port, "ca": root / "ca", **settings}
-    door = Door(root, ProxySettings(**wanted))
+    door = kind(root, ProxySettings(**wanted))
     try:
         yield door
     finally:

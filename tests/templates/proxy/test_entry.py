@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 GOOD = {"Authorization": "Bearer good"}
-GUARDED = [("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/"), ("GET", "/v1/files"), ("PUT", "/x")]
+GUARDED = [
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/models"),
+    ("GET", "/index.html"),
+    ("GET", "/v1/files"),
+    ("PUT", "/x"),
+]
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
