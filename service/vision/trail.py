@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.vision import audit, faults
 from service.vision.audit import Auditor, AuditUnavailable, Entry
+from service.vision.metrics import Metrics
 
-_PROBES = frozenset({"/healthz", "/readyz"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _CLIENT_GONE = 499
 _UNAVAILABLE = {
@@ -28,9 +29,10 @@ _UNAVAILABLE = {
 class Trail:
     """Gives each request its audit entry and its id, and writes the line before the answer's last byte."""
 
-    def __init__(self, app: ASGIApp, auditor: Auditor) -> None:
+    def __init__(self, app: ASGIApp, auditor: Auditor, metrics: Metrics) -> None:
         self._app = app
         self._auditor = auditor
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +40,7 @@ class Trail:
             return
         entry = _entry(scope)
         audit.attach(scope, entry)
-        exit_ = _Exit(self._auditor, entry, send, probe=scope["path"] in _PROBES)
+        exit_ = _Exit(self._auditor, self._metrics, entry, send, probe=scope["path"] in _PROBES)
         try:
             await self._app(scope, receive, exit_.send)
         except Exception as error:  # Answered already, with 500; uvicorn would log the message too.
@@ -50,8 +52,9 @@ class Trail:
 class _Exit:
     """Holds back an answer's head until its first part is known: a whole answer goes out with its line written."""
 
-    def __init__(self, auditor: Auditor, entry: Entry, send: Send, probe: bool) -> None:
+    def __init__(self, auditor: Auditor, metrics: Metrics, entry: Entry, send: Send, probe: bool) -> None:
         self._auditor = auditor
+        self._metrics = metrics
         self._entry = entry
         self._send = send
         self._settled = probe
@@ -75,6 +78,7 @@ class _Exit:
         """Whatever happened, the line is written; an answer that is not complete by now was cut by its client."""
         if not self._settled:
             self._status = _CLIENT_GONE
+            self._entry.reason = self._entry.reason or "cancelled"
         await self._settle()
 
     async def _settle(self) -> bool:
@@ -84,7 +88,10 @@ class _Exit:
         try:
             await self._auditor.write(self._entry, self._status)
         except AuditUnavailable:
+            self._entry.reason = "audit_unavailable"
             return False
+        finally:
+            self._metrics.request(self._entry)
         return True
 
     def _refusal(self, message: Message) -> Message:
