@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from service.vision import answers
+from service.vision import answers, faults
 from service.vision.audit import Entry
 from service.vision.engine.protocol import Done, Generation, JobFailed
 from service.vision.errors import ApiError
@@ -103,6 +103,9 @@ class Answering:
                     await queue.put((index, piece))
         except JobFailed as failure:
             await queue.put((index, failure))
+        except Exception as error:  # A fault of ours: without this its client would wait for ever.
+            faults.tell(error)
+            await queue.put((index, JobFailed("the service failed at this request", "internal_error", again=False)))
 
     def _time(self, before: float | None) -> float:
         now = time.monotonic()
