@@ -27,6 +27,8 @@ _BETWEEN_TOKENS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _DECODE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 _TOKENS = (1, 4, 16, 64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
+_CODES = ("audit_unavailable", "engine_failed", "internal_error", "out_of_memory", "queue_full")
+"""Those that alarms are about are told as 0 from the start: in a rate the first of a new series does not count."""
 _LAG_EVERY = 0.25  # Seconds.
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # Else each counter and histogram comes twice in the old format.
@@ -50,6 +52,10 @@ class Metrics:
         self._failed = self._counter("request_failures", "Requests refused, failed or cancelled.", "code")
         self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of all requests.")
         self._pictures = self._counter("pictures", "Pictures decoded.")
+        for reason in ("stop", "length"):
+            self._finished.labels(reason)
+        for code in _CODES:
+            self._failed.labels(code)
 
     def read_at_scrape(self, collector: Collector) -> None:
         """Add figures that are read when Prometheus asks, not before."""
