@@ -107,7 +107,7 @@ def test_nginx_opens_its_logs_anew(yard: Yard) -> None:
 
 def test_the_operator_sees_who_changed_a_log_and_where(deployed: Deployment) -> None:
     """The real logs of a deployed host, changed as root and put back."""
-    host, name = Yard(deployed.host), deployed.limit
+    host, name = Yard(deployed.host), deployed.host.name
     journal = LOGS["deploy"]
     good = json_of(deployed, "verify")[name]
     assert set(good) == set(LOGS)
@@ -129,12 +129,12 @@ def test_the_operator_sees_who_changed_a_log_and_where(deployed: Deployment) -> 
 def test_the_operator_sees_the_last_lines_and_the_figures(deployed: Deployment) -> None:
     tail = casemate_logs(deployed, "tail", "-n", "1", "--json")
     line = json.loads(tail.stdout)
-    assert (line["host"], line["event"], line["status"]) == (deployed.limit, "request", 200)
-    figures = json_of(deployed, "stats")["hosts"][deployed.limit]
+    assert (line["host"], line["event"], line["status"]) == (deployed.host.name, "request", 200)
+    figures = json_of(deployed, "stats")["hosts"][deployed.host.name]
     assert figures["requests"] > 0
     assert figures["tokens_out"] > 0
     assert figures["seconds"]["first_token"]["p50"] > 0
-    assert deployed.limit in casemate_logs(deployed, "stats").stdout
+    assert deployed.host.name in casemate_logs(deployed, "stats").stdout
 
 
 def test_prometheus_s_figures_are_behind_the_door_for_who_has_a_key(deployed: Deployment) -> None:
