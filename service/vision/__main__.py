@@ -40,6 +40,8 @@ def main() -> int:
             configuration.max_context,
             configuration.max_new_tokens,
             configuration.max_pixels,
+            configuration.batch,
+            configuration.queue_tokens,
         )
     )
     try:

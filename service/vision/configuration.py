@@ -27,10 +27,12 @@ class Configuration(BaseModel):
     audit_full: Literal["refuse", "continue"] = Field("refuse", description="When the log takes no line: see audit.py.")
     audit_text: int = Field(0, ge=0, le=500, description="Characters of what was asked that the log keeps; 0: none.")
     device: Literal["cpu", "cuda"] = "cuda"
-    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    precision: Literal["bf16", "fp16", "fp32", "int8"] = "bf16"
     release: str = Field("none", max_length=64, description="Release id, for the audit log.")
 
     queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
+    queue_tokens: int = Field(400_000, ge=1_000, description="Tokens of prompts that may wait; more are answered 429.")
+    batch: int = Field(16, ge=1, le=256, description="Answers that are generated at once.")
     max_new_tokens: int = Field(2048, ge=1, le=65_536, description="Longest answer, in tokens.")
     max_context: int = Field(32_768, ge=256, description="Prompt and answer together, in tokens.")
     max_pixels: int = Field(1_300_000, ge=12_544, description="A picture is scaled down to this many pixels.")

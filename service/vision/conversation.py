@@ -54,11 +54,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Job:
-    """One answer to generate. `thinking` None leaves it to the model's chat template."""
+    """One answer to generate. `thinking` None leaves it to the model's chat template; `principal` is who asks."""
 
     turns: tuple[Turn, ...]
     sampling: Sampling = Sampling()
     thinking: bool | None = None
+    principal: str = ""
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

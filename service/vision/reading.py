@@ -72,7 +72,7 @@ class Reader:
             raise
         return tuple(_turn(message, decoded) for message in messages)
 
-    def job(self, asked: ChatRequest, turns: tuple[Turn, ...], choice: int) -> Job:
+    def job(self, asked: ChatRequest, turns: tuple[Turn, ...], choice: int, principal: str) -> Job:
         """The job for one of the `n` choices: each has its own stream of chance."""
         sampling = Sampling(
             max_new_tokens=asked.max_completion_tokens or asked.max_tokens,
@@ -82,7 +82,7 @@ class Reader:
             repetition_penalty=asked.repetition_penalty,
             seed=None if asked.seed is None else asked.seed + choice,
         )
-        return Job(turns, sampling, _thinking(asked))
+        return Job(turns, sampling, _thinking(asked), principal)
 
     def _decode(self, seen: _Seen) -> Picture:
         fit = partial(self._engine.fit, coarse=seen.part.image_url.detail == "low")

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.models.glm4v.configuration_glm4v import Glm4vConfig
 from transformers.models.glm46v.configuration_glm46v import Glm46VConfig
 
 from service.vision.cgroup import memory_left
+from service.vision.conversation import Job
 from service.vision.engine.checkpoint import Checkpoint, inspect
-from service.vision.engine.memory import need, require
+from service.vision.engine.decoder import Decoder, Placed
+from service.vision.engine.features import Features
+from service.vision.engine.memory import KEPT_PICTURES, need, require
 from service.vision.engine.model import load
 from service.vision.engine.prompt import Prompter
 from service.vision.engine.protocol import EngineUnusable
 from service.vision.engine.sampling import Defaults
+from service.vision.engine.slots import Slots, whole_steps
 from service.vision.engine.words import Words
 from service.vision.engine.worker import Worker
+
+_PREFILL_TOKENS = 2048
+"""Prompts of so many tokens together are read at once: more would keep those who are being answered waiting."""
+
+_PREFILL_PATCHES = 4096
+"""Small pictures are read together up to so many patches, a large one by itself."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the operator chose: device cpu or cuda, precision bf16, fp16 or fp32; tokens and pixels at most."""
+    """What the operator chose: device cpu or cuda, precision bf16, fp16, fp32 or int8; tokens and pixels at most;
+    how many answers are decoded at once, and how many tokens of prompts may wait.
+    """
 
     path: Path
     device: str
@@ -30,6 +43,8 @@ class Choices:
     max_context: int
     max_new_tokens: int
     max_pixels: int
+    batch: int
+    queue_tokens: int
 
 
 @dataclass(frozen=True)
@@ -37,24 +52,40 @@ class Loaded:
     """`context`: prompt and answer together, in tokens."""
 
     worker: Worker
+    decoder: Decoder
     prompter: Prompter
     defaults: Defaults
     context: int
 
+    def write(self, job: Job) -> Placed:
+        """The job's prompt; takes a while, and any thread. Raises JobRefused."""
+        return self.decoder.place(self.prompter.write(job))
 
-def assemble(choices: Choices, rows: int) -> Loaded:
-    """Load, for `rows` jobs at once. Raises EngineUnusable."""
+
+def assemble(choices: Choices) -> Loaded:
+    """Load. Raises EngineUnusable."""
     checkpoint = inspect(choices.path)
     config = _config(checkpoint)
     context = min(choices.max_context, config.text_config.max_position_embeddings)
-    _weigh(choices, checkpoint, config, context, rows)
+    tokens = _weigh(choices, checkpoint, config, context)
     words = Words(checkpoint.path)
-    prompter = Prompter(checkpoint, words, config.image_token_id, choices.max_pixels, context)
     defaults = Defaults.read(checkpoint.path, config.text_config.eos_token_id or ())
     if not defaults.stops:
         raise EngineUnusable(f"{checkpoint.path}: no eos_token_id; next: add the checkpoint's generation_config.json")
+    prompter = Prompter(checkpoint, words, config.image_token_id, choices.max_pixels, context)
     model = load(checkpoint, choices.device, choices.precision)
-    return Loaded(Worker(model, words, defaults.stops), prompter, defaults, context)
+    decoder = Decoder(model, _slots(model, tokens), context)
+    most = prompter.most_patches
+    features = Features(model, KEPT_PICTURES * most // prompter.patches_a_token, max(most, _PREFILL_PATCHES))
+    worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS)
+    return Loaded(worker, decoder, prompter, defaults, context)
+
+
+def _slots(model: Any, tokens: int) -> Slots:
+    text = model.config.text_config
+    layers, heads = text.num_hidden_layers, text.num_key_value_heads
+    head = text.hidden_size // text.num_attention_heads
+    return Slots(layers, heads, head, tokens, like=torch.empty(0, dtype=model.dtype, device=model.device))
 
 
 def _config(checkpoint: Checkpoint) -> Glm46VConfig | Glm4vConfig:
@@ -62,20 +93,21 @@ def _config(checkpoint: Checkpoint) -> Glm46VConfig | Glm4vConfig:
     return kind.from_pretrained(checkpoint.path, local_files_only=True)
 
 
-def _weigh(
-    choices: Choices, checkpoint: Checkpoint, config: Glm46VConfig | Glm4vConfig, context: int, rows: int
-) -> None:
+def _weigh(choices: Choices, checkpoint: Checkpoint, config: Glm46VConfig | Glm4vConfig, context: int) -> int:
+    """How many tokens of keys and values there is room for: one whole context at least."""
     if choices.device == "cuda" and not torch.cuda.is_available():
         raise EngineUnusable("there is no CUDA device; next: give the container a GPU, or CASEMATE_VISION_DEVICE=cpu")
+    whole = whole_steps(context)
     needed = need(
         config,
         checkpoint.parameters,
         device=choices.device,
         precision=choices.precision,
-        context=context,
-        rows=rows,
+        context=whole,
+        rows=choices.batch,
         max_pixels=choices.max_pixels,
     )
     left = memory_left() if choices.device == "cpu" else torch.cuda.mem_get_info()[0]
     name = checkpoint.path.name
     require(needed, left, model=name, device=choices.device, precision=choices.precision, context=context)
+    return min(needed.tokens(left), choices.batch * whole)

@@ -7,22 +7,34 @@ from typing import Any
 
 from service.vision.engine.protocol import EngineUnusable
 
-BYTES = {"bf16": 2, "fp16": 2, "fp32": 4}
+BYTES = {"bf16": 2, "fp16": 2, "fp32": 4, "int8": 2}  # int8 is for the language model's linears; the rest is bf16.
 _GIB = 1 << 30
+_CHOOSING = 40  # Bytes a token of the vocabulary while the next one is chosen: logits, their order, their chances.
 _BASE = {"cpu": 0.1, "cuda": 0.8}  # GiB of libraries and kernels besides the model; on the CPU most are loaded already.
+
+
+KEPT_PICTURES = 16
+"""Pictures of the largest size whose features are remembered."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes: the weights, the keys and values of a full context for each row, and what a step works with."""
+    """Bytes: the weights, the keys and values of one full context, and what a step works with; `token` of them a
+    token of keys and values, of all layers.
+    """
 
     weights: int
     cache: int
     work: int
+    token: int
 
     @property
     def total(self) -> int:
         return self.weights + self.cache + self.work
+
+    def tokens(self, left: int) -> int:
+        """Keys and values of so many tokens fit into `left` bytes beside the rest."""
+        return (left - self.weights - self.work) // self.token
 
 
 def need(
@@ -36,9 +48,20 @@ def need(
     # A block holds its input, the three projections, the gated pair and its output.
     tower = patches * (5 * vision.hidden_size + 3 * vision.intermediate_size) * size
     prefill = context * (4 * text.hidden_size + 3 * text.intermediate_size) * size
-    logits = rows * text.vocab_size * 4
-    work = max(tower, prefill) + logits + int(_BASE[device] * _GIB)
-    return Need(weights=parameters * size, cache=token * context * rows, work=work)
+    kept = KEPT_PICTURES * patches // vision.spatial_merge_size**2 * text.hidden_size * size
+    logits = rows * text.vocab_size * _CHOOSING
+    work = max(tower, prefill) + kept + logits + int(_BASE[device] * _GIB)
+    return Need(weights=_weights(text, parameters, precision), cache=token * context, work=work, token=token)
+
+
+def _weights(text: Any, parameters: int, precision: str) -> int:
+    size = BYTES[precision]
+    if precision != "int8":
+        return parameters * size
+    head = text.hidden_size // text.num_attention_heads
+    attention = 2 * text.hidden_size * head * (text.num_attention_heads + text.num_key_value_heads)
+    halved = text.num_hidden_layers * (attention + 3 * text.hidden_size * text.intermediate_size)
+    return halved + (parameters - halved) * size
 
 
 def require(needed: Need, left: int, *, model: str, device: str, precision: str, context: int) -> None:
@@ -46,8 +69,8 @@ def require(needed: Need, left: int, *, model: str, device: str, precision: str,
     if needed.total <= left:
         return
     remedies = ["a smaller CASEMATE_VISION_MAX_CONTEXT", "more memory" if device == "cpu" else "a larger GPU"]
-    if precision == "fp32":
-        remedies.insert(0, "CASEMATE_VISION_PRECISION=bf16")
+    if precision != "int8":
+        remedies.insert(0, f"CASEMATE_VISION_PRECISION={'bf16' if precision == 'fp32' else 'int8'}")
     raise EngineUnusable(
         f"{model} in {precision} needs {_gib(needed.total)} on {device} (weights {_gib(needed.weights)}, "
         f"{context} tokens of context {_gib(needed.cache)}, work {_gib(needed.work)}), but {_gib(left)} are left; "

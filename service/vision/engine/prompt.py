@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -22,17 +22,27 @@ _MOST_CHARACTERS_A_TOKEN = 16
 
 
 @dataclass(frozen=True)
+class Patches:
+    """A picture as the vision tower takes it: pixels (patches, values of one); grid, patches in time, height, width.
+
+    `key` is the same for the same picture of the same principal, and for nothing else.
+    """
+
+    key: Hashable
+    pixels: torch.Tensor
+    grid: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What the model reads.
 
-    ids: int64 (1, length). kinds: int64 (1, length), 1 where a picture stands. pixels: float32 (patches, values of
-    one). grid: int64 (pictures, 3), patches in time, height and width. Both are None without a picture.
+    ids: int64 (1, length). kinds: int64 (1, length), 1 where a picture stands.
     """
 
     ids: torch.Tensor
     kinds: torch.Tensor
-    pixels: torch.Tensor | None
-    grid: torch.Tensor | None
+    pictures: tuple[Patches, ...]
     thinks_first: bool
 
     @property
@@ -60,6 +70,9 @@ class Prompter:
         size = self._processor.size
         self._largest = min(size["longest_edge"], frames * max_pixels)
         self._smallest = min(size["shortest_edge"], self._largest)
+        self.patches_a_token = self._processor.merge_size**2
+        self.most_patches = self._largest // frames // self._processor.patch_size**2
+        """Of the largest picture that the model is shown."""
 
     def fit(self, width: int, height: int, coarse: bool) -> tuple[int, int]:
         """The size that the image processor gives a picture."""
@@ -81,12 +94,12 @@ class Prompter:
         characters = sum(len(text) for turn in job.turns for text in turn.texts)
         if characters > _MOST_CHARACTERS_A_TOKEN * self._context:
             raise too_long(f"{characters} characters", self._context)
-        pixels, grid = self._pixels(job)
-        ids = self._place(self._tokens(job), grid)
+        pictures = self._pictures(job)
+        ids = self._place(self._tokens(job), pictures)
         if len(ids) >= self._context:
             raise too_long(f"{len(ids)} tokens", self._context)
         tensor = torch.tensor([ids])
-        return Prompt(tensor, (tensor == self._image_token).long(), pixels, grid, self._thinks_first(ids))
+        return Prompt(tensor, (tensor == self._image_token).long(), pictures, self._thinks_first(ids))
 
     def _tokens(self, job: Job) -> list[int]:
         ids: list[int] = []
@@ -100,10 +113,9 @@ class Prompter:
                     run = ""
         return ids + self._words.encode(run)
 
-    def _place(self, ids: list[int], grid: torch.Tensor | None) -> list[int]:
+    def _place(self, ids: list[int], pictures: tuple[Patches, ...]) -> list[int]:
         """Widen each picture's placeholder to as many tokens as the picture has."""
-        merged = self._processor.merge_size**2
-        counts = [] if grid is None else [int(math.prod(patches)) // merged for patches in grid.tolist()]
+        counts = [len(picture.pixels) // self.patches_a_token for picture in pictures]
         if ids.count(self._image_token) != len(counts):
             raise JobRefused("the model's chat template does not take these pictures", "messages", "messages")
         remaining = iter(counts)
@@ -111,12 +123,17 @@ class Prompter:
             one for number in ids for one in ([number] * next(remaining) if number == self._image_token else [number])
         ]
 
-    def _pixels(self, job: Job) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def _pictures(self, job: Job) -> tuple[Patches, ...]:
         if not job.pictures:
-            return None, None
+            return ()
         size = {"shortest_edge": 1, "longest_edge": _ANY}  # They have been fitted, and are left as they are.
         made = self._processor(images=[picture.image for picture in job.pictures], size=size, return_tensors="pt")
-        return made["pixel_values"], made["image_grid_thw"]
+        grids = made["image_grid_thw"].tolist()
+        pixels = made["pixel_values"].split([high * wide for _, high, wide in grids])
+        return tuple(
+            Patches((job.principal, picture.sha256, picture.image.size), some, (time, high, wide))
+            for picture, some, (time, high, wide) in zip(job.pictures, pixels, grids, strict=True)
+        )
 
     def _thinks_first(self, ids: list[int]) -> bool:
         opened, closed = (self._words.number(token) for token in ("<think>", "</think>"))

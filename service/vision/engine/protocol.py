@@ -53,6 +53,10 @@ class EngineUnusable(Exception):
     """The engine cannot start: says what, where and what next."""
 
 
+class EngineBusy(Exception):
+    """Too much waits already; the same job may be taken later."""
+
+
 class JobRefused(Exception):
     """The job can never be done; `code` and `param` are the API's."""
 
@@ -109,4 +113,6 @@ class Engine(Protocol):
         """The size, in pixels, at which the model sees a picture of this size; `coarse` trades detail for time."""
 
     async def submit(self, job: Job) -> Generation:
-        """Take a job. Raises JobRefused for what it can never do; the queue is bounded by the service, not here."""
+        """Take a job. Raises JobRefused for what it can never do, EngineBusy while too many tokens wait; how many jobs
+        may wait is bounded by the service.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,40 +41,75 @@ class Defaults:
 
 
 class Choice:
-    """One row's choices: the same seed chooses the same from the same logits, on any device and in any company."""
+    """One row's rules and its own stream of chance: the same seed draws the same numbers, in any company."""
 
     def __init__(self, sampling: Sampling, prompt: torch.Tensor) -> None:
-        self._temperature = sampling.temperature or 0.0
-        self._top_p = 1.0 if sampling.top_p is None else sampling.top_p
-        self._top_k = sampling.top_k or 0
-        self._penalty = sampling.repetition_penalty or 1.0
-        self._used = prompt.unique() if self._penalty != 1.0 else prompt[:0]
+        self.temperature = sampling.temperature or 0.0
+        self.top_p = 1.0 if sampling.top_p is None else sampling.top_p
+        self.top_k = sampling.top_k or 0
+        self.penalty = sampling.repetition_penalty or 1.0
+        self._used = set(prompt.unique().tolist()) if self.penalty != 1.0 else set()
         self._chance = torch.Generator()
         self._chance.manual_seed(secrets.randbits(63) if sampling.seed is None else sampling.seed & (2**64 - 1))
 
-    def choose(self, logits: torch.Tensor) -> int:
-        """The next token for logits of shape (vocabulary,)."""
-        if self._penalty != 1.0:
-            logits = self._penalised(logits.float().cpu())
-        if self._temperature == 0.0:
-            chosen = int(logits.argmax())
-        else:
-            chosen = self._drawn(logits.float().cpu() / self._temperature)
-        if self._penalty != 1.0:
-            self._used = torch.cat([self._used, torch.tensor([chosen])]).unique()
-        return chosen
+    def draw(self) -> float:
+        """The next number of the stream, from 0 up to 1."""
+        return float(torch.rand((), dtype=torch.float64, generator=self._chance))
 
-    def _penalised(self, logits: torch.Tensor) -> torch.Tensor:
-        logits = logits.clone()
-        used = logits[self._used]
-        logits[self._used] = torch.where(used < 0, used * self._penalty, used / self._penalty)
-        return logits
+    def used(self) -> list[int]:
+        """Tokens that the penalty is for: prompt and answer so far."""
+        return list(self._used)
 
-    def _drawn(self, logits: torch.Tensor) -> int:
-        count = min(self._top_k, len(logits)) if self._top_k > 0 else len(logits)
-        values, tokens = logits.topk(count) if count < len(logits) else logits.sort(descending=True)
-        chances = values.softmax(-1)
-        if self._top_p < 1.0:
-            before = chances.cumsum(-1) - chances  # The likeliest always stays.
-            chances = chances.masked_fill(before >= self._top_p, 0.0)
-        return int(tokens[torch.multinomial(chances, 1, generator=self._chance)])
+    def chose(self, token: int) -> None:
+        """Remember it."""
+        if self.penalty != 1.0:
+            self._used.add(token)
+
+
+def choose(logits: torch.Tensor, choices: Sequence[Choice]) -> list[int | None]:
+    """The next token of each row for logits (rows, vocabulary) in fp32; None where they are not numbers.
+
+    No row's choice depends on the others'. Ties go to the lower token.
+    """
+    for row, choice in enumerate(choices):
+        if choice.penalty != 1.0:
+            _penalise(logits[row], choice)
+    best, tokens = logits.max(-1)
+    drawing = [row for row, choice in enumerate(choices) if choice.temperature > 0]
+    for short in (True, False):  # Those with a top-k need no sorting of the whole vocabulary.
+        if rows := [row for row in drawing if (choices[row].top_k > 0) is short]:
+            tokens[rows] = _drawn(logits[rows], [choices[row] for row in rows])
+    chosen = torch.where(best.isfinite(), tokens, -1).tolist()
+    for token, choice in zip(chosen, choices, strict=True):
+        choice.chose(token)
+    return [None if token < 0 else token for token in chosen]
+
+
+def _penalise(logits: torch.Tensor, choice: Choice) -> None:
+    used = torch.tensor(choice.used(), device=logits.device)
+    of_used = logits[used]
+    logits[used] = torch.where(of_used < 0, of_used * choice.penalty, of_used / choice.penalty)
+
+
+def _drawn(logits: torch.Tensor, choices: Sequence[Choice]) -> torch.Tensor:
+    """Tokens (rows,), by the inverse of each row's distribution: one number of its stream a token."""
+
+    def column(values: list[float]) -> torch.Tensor:
+        return torch.tensor(values, device=logits.device)[:, None]
+
+    warm = logits / column([choice.temperature for choice in choices])
+    longest = max(choice.top_k for choice in choices)
+    if 0 < longest < logits.shape[1]:
+        values, tokens = warm.topk(longest)
+    else:
+        values, tokens = warm.sort(descending=True, stable=True)
+    ranks = torch.arange(values.shape[1], device=logits.device)
+    beyond = ranks >= column([choice.top_k or logits.shape[1] for choice in choices])
+    chances = values.masked_fill(beyond, -torch.inf).softmax(-1).double()
+    before = chances.cumsum(-1) - chances
+    cut = before >= column([choice.top_p if choice.top_p < 1.0 else 2.0 for choice in choices])
+    sums = chances.masked_fill(cut, 0.0).cumsum(-1)  # The likeliest always stays.
+    marks = column([choice.draw() for choice in choices]).double() * sums[:, -1:]
+    # The last place is for a mark that rounding has put at the very end.
+    places = torch.minimum((sums <= marks).sum(-1), (sums < sums[:, -1:]).sum(-1))
+    return tokens.gather(1, places[:, None])[:, 0]

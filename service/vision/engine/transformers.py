@@ -1,4 +1,4 @@
-"""The engine in this process: transformers, one thread that owns the model, one row at a time."""
+"""The engine in this process: transformers, one thread that owns the model, and all answers in one batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.generation import QueuedGeneration
 from service.vision.engine.loading import Choices, Loaded, assemble
-from service.vision.engine.protocol import Health, JobRefused, Load
+from service.vision.engine.protocol import EngineBusy, Health, JobRefused, Load
 
 T = TypeVar("T")
 
@@ -24,9 +24,8 @@ _WARM_SIDES = (28, 448, 4096)
 class TransformersEngine:
     """See `protocol.Engine`."""
 
-    width = 1
-
     def __init__(self, choices: Choices) -> None:
+        self.width = choices.batch
         self._choices = choices
         self._state: Literal["loading", "ready", "stopping", "failed"] = "loading"
         self._loaded: Loaded | None = None
@@ -34,9 +33,10 @@ class TransformersEngine:
 
     async def start(self) -> None:
         try:
-            self._loaded = await _in_daemon(lambda: assemble(self._choices, self.width))
+            self._loaded = await _in_daemon(lambda: assemble(self._choices))
             for side in _WARM_SIDES:
                 await self._warm(side)
+            await asyncio.gather(*(self._warm(_WARM_SIDES[0]) for _ in range(self.width)))
         except BaseException:
             self._state = "failed"
             raise
@@ -60,13 +60,16 @@ class TransformersEngine:
 
     async def submit(self, job: Job) -> QueuedGeneration:
         loaded = self._ready
-        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.prompter.write, job)
+        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.write, job)
         room, asked = loaded.context - prompt.length, job.sampling.max_new_tokens
         if asked is not None and asked > room:
             message = f"max_completion_tokens: {asked}, expected at most {room} beside these messages"
             raise JobRefused(message, "context_length_exceeded", "max_completion_tokens")
+        waiting, most = loaded.worker.queued_tokens, self._choices.queue_tokens
+        if waiting and waiting + prompt.length > most:
+            raise EngineBusy(f"{waiting} tokens of prompts are waiting, expected at most {most}")
         limit = min(asked or self._choices.max_new_tokens, room)
-        generation = QueuedGeneration(prompt, loaded.defaults.complete(job.sampling), limit)
+        generation = QueuedGeneration(prompt, loaded.defaults.complete(job.sampling), limit, job.principal)
         loaded.worker.take(generation)
         return generation
 

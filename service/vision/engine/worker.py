@@ -1,19 +1,22 @@
-"""The one thread that owns the model."""
+"""The one thread that owns the model: rows join before any step, and leave after any."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from service.vision import faults
-from service.vision.engine.generation import QueuedGeneration
-from service.vision.engine.model import Row
+from service.vision.engine.decoder import Decoder
+from service.vision.engine.features import Features
+from service.vision.engine.generation import Event, Post, QueuedGeneration
 from service.vision.engine.protocol import Done, JobFailed, Load, Text
-from service.vision.engine.sampling import Choice
+from service.vision.engine.row import Row, width
+from service.vision.engine.sampling import Choice, choose
+from service.vision.engine.waiting import Waiting
 from service.vision.engine.words import Words
 
 _IDLE_SECONDS = 1.0
@@ -21,13 +24,24 @@ OUT_OF_MEMORY = "the device has too little memory for this request; next: fewer 
 
 
 class Worker:
-    """Takes generations in their order and answers one after the other."""
+    """Decodes up to `rows` answers at once; prompts of up to `prefill` tokens together are read between two steps."""
 
-    def __init__(self, model: Any, words: Words, stops: frozenset[int]) -> None:
-        self._model = model
+    def __init__(
+        self, decoder: Decoder, features: Features, words: Words, stops: frozenset[int], rows: int, prefill: int
+    ) -> None:
+        self._decoder = decoder
+        self._features = features
         self._words = words
         self._stops = stops
-        self._waiting: queue.SimpleQueue[QueuedGeneration] = queue.SimpleQueue()
+        self._most_rows = rows
+        self._prefill = prefill
+        self._inbox: queue.SimpleQueue[QueuedGeneration] = queue.SimpleQueue()
+        self._waiting = Waiting()
+        self._rows: list[Row] = []
+        self._post = Post()
+        self._generated = 0
+        self._queued = 0
+        self._queued_lock = threading.Lock()
         self._stopping = False
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -44,61 +58,184 @@ class Worker:
 
     @property
     def load(self) -> Load:
-        return Load(0, self._waiting.qsize(), 0, 0, 0, 0, 0)
+        """A look from another thread: each figure is right for itself."""
+        used = sum(row.length for row in tuple(self._rows))
+        waiting = self._waiting.count + self._inbox.qsize()
+        pictures, known = self._features.read, self._features.known
+        return Load(len(self._rows), waiting, used, self._decoder.slots.tokens, self._generated, pictures, known)
+
+    @property
+    def queued_tokens(self) -> int:
+        """Prompt tokens that wait."""
+        return self._queued
 
     def take(self, generation: QueuedGeneration) -> None:
-        """Put a generation at the end of the queue; called on the event loop, as `stop` is."""
+        """Put a generation into the queue; called on the event loop, as `stop` is."""
         if self._stopping:
-            generation.put(stopping())
-        else:
-            self._waiting.put(generation)
+            generation.take(stopping())
+            return
+        with self._queued_lock:
+            self._queued += generation.prompt.length
+        self._inbox.put(generation)
 
     def stop(self) -> None:
-        """End after the step that is running; what still waits fails."""
+        """End after the step that is running; what still runs or waits fails."""
         self._stopping = True
 
     @torch.inference_mode()
     def _work(self) -> None:
-        while not (self._stopping and self._waiting.empty()):
+        while not self._stopping:
+            self._receive()
+            self._drop_cancelled()
+            self._admit()
+            self._step()
+            self._post.send()
             self._beat = time.monotonic()
-            try:
-                generation = self._waiting.get(timeout=_IDLE_SECONDS)
-            except queue.Empty:
-                continue
-            try:
-                self._answer(generation)
-            except JobFailed as failure:
-                generation.put(failure)
-            except torch.OutOfMemoryError:
-                generation.put(JobFailed(OUT_OF_MEMORY, "out_of_memory", again=False))
-                torch.cuda.empty_cache()
-            except Exception as error:  # One broken job must not take the others with it.
-                faults.tell(error)
-                generation.put(JobFailed("the engine failed at this request", "engine_failed", again=False))
-            del generation  # Its pictures are not kept until the next one comes.
+        for row in self._rows:
+            self._post.put(row.generation, stopping())
+        self._rows.clear()
+        self._receive()
+        while self._waiting.count:
+            self._post.put(self._left_queue(self._waiting.pop(())), stopping())
+        self._post.send()
 
-    def _answer(self, generation: QueuedGeneration) -> None:
-        self._check(generation)
-        speech = self._words.speech()
-        choice = Choice(generation.sampling, generation.prompt.ids[0])
-        row = Row(self._model, generation.prompt)
-        token = choice.choose(row.prefill())
-        for count in range(1, generation.limit + 1):
-            self._check(generation)
-            if token in self._stops:
-                generation.put(Done("stop", count))
+    def _receive(self) -> None:
+        try:
+            if not self._rows and not self._waiting.count and not self._stopping:
+                self._waiting.put(self._inbox.get(timeout=_IDLE_SECONDS))
+            while True:
+                self._waiting.put(self._inbox.get_nowait())
+        except queue.Empty:
+            return
+
+    def _drop_cancelled(self) -> None:
+        for row in [row for row in self._rows if row.generation.cancelled]:
+            self._leave(row, cancelled())
+        for generation in self._waiting.drop_cancelled():
+            self._post.put(self._left_queue(generation), cancelled())
+
+    def _left_queue(self, generation: QueuedGeneration) -> QueuedGeneration:
+        with self._queued_lock:
+            self._queued -= generation.prompt.length
+        return generation
+
+    def _admit(self) -> None:
+        """Let those in who fit, and read their prompts; the first who does not holds up the rest, or would starve."""
+        joining: list[QueuedGeneration] = []
+        while self._next_fits(joining):
+            joining.append(self._left_queue(self._waiting.pop(self._running(joining))))
+        if not joining:
+            return
+        try:
+            self._join(joining)
+        except Exception as error:
+            if len(joining) == 1:
+                self._fail(joining[0], error)
                 return
-            generation.put(Text(speech.say(token), count))
-            if count < generation.limit:
-                token = choice.choose(row.step(token))
-        generation.put(Done("length", generation.limit))
+            for one in joining:  # One of them is to blame, and the others must not pay for it.
+                self._join_alone(one)
 
-    def _check(self, generation: QueuedGeneration) -> None:
-        self._beat = time.monotonic()
-        if generation.cancelled:
-            raise JobFailed("the request was cancelled", "cancelled", again=True)
-        if self._stopping:
-            raise stopping()
+    def _next_fits(self, joining: Sequence[QueuedGeneration]) -> bool:
+        one = self._waiting.next(self._running(joining))
+        rows = len(self._rows) + len(joining) + 1
+        if one is None or rows > self._most_rows:
+            return False
+        together = [*joining, one]
+        if joining and len(together) * max(each.prompt.length for each in together) > self._prefill:
+            return False
+        return self._decoder.slots.holds(rows, self._width(together))
+
+    def _running(self, joining: Sequence[QueuedGeneration]) -> list[QueuedGeneration]:
+        return [*(row.generation for row in self._rows), *joining]
+
+    def _width(self, joining: Sequence[QueuedGeneration]) -> int:
+        return max(map(width, self._running(joining)))
+
+    def _join_alone(self, one: QueuedGeneration) -> None:
+        try:
+            self._join([one])
+        except Exception as error:
+            self._fail(one, error)
+
+    def _join(self, joining: Sequence[QueuedGeneration]) -> None:
+        first = len(self._rows)
+        self._decoder.slots.make_room(first + len(joining), self._width(joining), kept=first)
+        pictures = self._features.of([one.prompt for one in joining])
+        logits = self._decoder.read([one.placed for one in joining], pictures, first)
+        rows = [
+            Row(one, Choice(one.sampling, one.prompt.ids[0]), self._words.speech(), one.prompt.length)
+            for one in joining
+        ]
+        tokens = choose(logits, [row.choice for row in rows])
+        self._rows += rows
+        self._advance(rows, tokens)
+
+    def _step(self) -> None:
+        if not self._rows:
+            return
+        rows = list(self._rows)
+        try:
+            logits = self._decoder.step(
+                [row.token for row in rows], [row.length for row in rows], [row.offset for row in rows]
+            )
+            tokens = choose(logits, [row.choice for row in rows])
+        except torch.OutOfMemoryError as error:  # The latest goes; a step that was not taken can be taken again.
+            self._fail(rows[-1].generation, error)
+            self._leave(rows[-1])
+            return
+        except Exception as error:  # Nobody knows which row is to blame.
+            for row in reversed(rows):
+                self._fail(row.generation, error)
+                self._leave(row)
+            return
+        for row in rows:
+            row.length += 1
+        self._advance(rows, tokens)
+
+    def _advance(self, rows: Sequence[Row], tokens: Sequence[int | None]) -> None:
+        """Take what was chosen for each row; who is done leaves."""
+        for row, token in zip(rows, tokens, strict=True):
+            if token is None:
+                self._decoder.slots.clear(self._rows.index(row))
+                self._leave(row, JobFailed("the model computed no number", "engine_failed", again=False))
+                continue
+            row.chosen += 1
+            self._generated += 1
+            if token in self._stops:
+                self._leave(row, Done("stop", row.chosen))
+                continue
+            row.token = token
+            try:
+                self._post.put(row.generation, Text(row.speech.say(token), row.chosen))
+            except Exception as error:  # The tokenizer's, and this row's own.
+                self._fail(row.generation, error)
+                self._leave(row)
+                continue
+            if row.chosen >= row.generation.limit:
+                self._leave(row, Done("length", row.chosen))
+
+    def _leave(self, row: Row, event: Event | None = None) -> None:
+        """The last row moves into the place that becomes free."""
+        if event is not None:
+            self._post.put(row.generation, event)
+        place, last = self._rows.index(row), self._rows.pop()
+        if last is not row:
+            self._decoder.slots.move(len(self._rows), place, last.length)
+            self._rows[place] = last
+
+    def _fail(self, generation: QueuedGeneration, error: Exception) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            self._post.put(generation, JobFailed(OUT_OF_MEMORY, "out_of_memory", again=False))
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return
+        faults.tell(error)
+        self._post.put(generation, JobFailed("the engine failed at this request", "engine_failed", again=False))
+
+
+def cancelled() -> JobFailed:
+    """The failure of a job that nobody waits for any more."""
+    return JobFailed("the request was cancelled", "cancelled", again=True)
 
 
 def stopping() -> JobFailed:

@@ -12,7 +12,7 @@ from service.vision.answers import Completion, Failure
 from service.vision.audit import Entry
 from service.vision.contract import ChatRequest, parse
 from service.vision.disconnect import unless_gone
-from service.vision.engine.protocol import Generation, JobFailed, JobRefused
+from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
 from service.vision.errors import ApiError, invalid
 from service.vision.serving import Serving, identified, of
 from service.vision.stream import EventStream
@@ -80,12 +80,15 @@ async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering
     generations: list[Generation] = []
     try:
         for choice in range(asked.n or 1):
-            generations.append(await serving.engine.submit(serving.reader.job(asked, turns, choice)))
+            job = serving.reader.job(asked, turns, choice, line.principal or "")
+            generations.append(await serving.engine.submit(job))
     except BaseException as error:
         for generation in generations:
             generation.cancel()
         if isinstance(error, JobRefused):
             raise invalid(str(error), error.param, error.code) from None
+        if isinstance(error, EngineBusy):
+            raise ApiError(429, str(error), "queue_full", retry_after=5) from None
         if isinstance(error, JobFailed):
             raise failed(error) from None
         raise

@@ -13,13 +13,16 @@ from tests.service.release.conftest import Host
 RUN = """#!{python}
 import json, pathlib, sys, time
 now = time.time()
+def keep(entry):  # Whole at once, as the real one writes it.
+    draft = pathlib.Path({journal!r} + ".draft")
+    draft.write_text(json.dumps(entry))
+    draft.replace({journal!r})
 steps = [{{"at": now, "step": "Verify the release"}}]
 for step in ("Look at what runs", "Start the new container"):
-    entry = {{"steps": steps, "error": None}}
-    pathlib.Path({journal!r}).write_text(json.dumps(entry))
+    keep({{"steps": steps, "error": None}})
     time.sleep(0.02)
     steps.append({{"at": now, "step": step}})
-pathlib.Path({journal!r}).write_text(json.dumps({{"steps": steps, "error": {error!r}}}))
+keep({{"steps": steps, "error": {error!r}}})
 print(*sys.argv, file=open({called!r}, "a"))
 print("systemd-run has its own words", file=sys.stderr)
 sys.exit({status})

@@ -44,7 +44,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def choices(path: Path) -> Choices:
-    return Choices(path, "cpu", "fp32", max_context=512, max_new_tokens=64, max_pixels=1_300_000)
+    limits = {"max_context": 512, "max_new_tokens": 64, "max_pixels": 1_300_000}
+    return Choices(path, "cpu", "fp32", **limits, batch=4, queue_tokens=10_000)
 
 
 @pytest.fixture(scope="session")

@@ -107,11 +107,10 @@ def test_every_text_comes_back_from_its_tokens(words: Words, text: str) -> None:
 
 def test_a_typed_placeholder_is_no_picture(prompter: Prompter, image_token: int) -> None:
     prompt = prompter.write(Job((Turn("user", (picture(prompter), "<|image|><|image|>")),)))
-    assert prompt.grid is not None
-    assert prompt.grid.tolist() == [[1, 4, 8]]
+    assert [seen.grid for seen in prompt.pictures] == [(1, 4, 8)]
     assert prompt.ids[0].tolist().count(image_token) == 8
     assert prompt.kinds.sum() == 8
-    assert prompter.write(Job((Turn("user", ("<|image|>",)),))).grid is None
+    assert prompter.write(Job((Turn("user", ("<|image|>",)),))).pictures == ()
 
 
 def test_pixels_are_those_of_the_library_s_processor(prompter: Prompter, checkpoint: Path) -> None:
@@ -119,8 +118,7 @@ def test_pixels_are_those_of_the_library_s_processor(prompter: Prompter, checkpo
     processor = Glm46VImageProcessorPil.from_pretrained(checkpoint)
     expected = processor(images=[Image.fromarray(noise)], return_tensors="pt")
     prompt = prompter.write(Job((Turn("user", (picture(prompter),)),)))
-    assert prompt.pixels is not None
-    assert prompt.pixels.equal(expected["pixel_values"])
+    assert prompt.pictures[0].pixels.equal(expected["pixel_values"])
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
@@ -129,9 +127,8 @@ def test_a_fitted_picture_stays_as_it_is(prompter: Prompter, width: int, height:
         return
     fitted = prompter.fit(width, height, coarse=False)
     image = Picture(Image.new("RGB", fitted), "", width, height)
-    grid = prompter.write(Job((Turn("user", (image,)),))).grid
-    assert grid is not None
-    assert grid.tolist() == [[1, fitted[1] // tiny.PATCH, fitted[0] // tiny.PATCH]]
+    (seen,) = prompter.write(Job((Turn("user", (image,)),))).pictures
+    assert seen.grid == (1, fitted[1] // tiny.PATCH, fitted[0] // tiny.PATCH)
 
 
 def test_whether_the_answer_begins_with_thinking(

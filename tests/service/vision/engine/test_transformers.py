@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import hashlib
 import json
 import shutil
 import time
@@ -17,9 +18,10 @@ from PIL import Image
 from transformers import Glm46VForConditionalGeneration
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
+from service.vision.engine.decoder import Decoder
 from service.vision.engine.generation import QueuedGeneration
-from service.vision.engine.model import Row
 from service.vision.engine.protocol import Done, EngineUnusable, JobFailed, JobRefused, Text
+from service.vision.engine.row import Row
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision import tiny
 from tests.service.vision.conftest import choices
@@ -35,7 +37,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def picture(engine: TransformersEngine, width: int, height: int) -> Picture:
     noise = np.random.default_rng(width).integers(0, 255, (height, width, 3), np.uint8)
-    return Picture(Image.fromarray(noise).resize(engine.fit(width, height, coarse=False)), "", width, height)
+    fitted = Image.fromarray(noise).resize(engine.fit(width, height, coarse=False))
+    return Picture(fitted, hashlib.sha256(noise.tobytes()).hexdigest(), width, height)
 
 
 def job(engine: TransformersEngine, sampling: Sampling = GREEDY, sizes: Sizes = ((60, 40),)) -> Job:
@@ -53,7 +56,10 @@ def generated(engine: TransformersEngine, path: Path, asked: Job) -> str:
     """What `model.generate` of the library makes of the same prompt."""
     model = Glm46VForConditionalGeneration.from_pretrained(path).eval()
     prompt = engine._ready.prompter.write(asked)
-    pictures = {} if prompt.pixels is None else {"pixel_values": prompt.pixels, "image_grid_thw": prompt.grid}
+    pictures = {}
+    if prompt.pictures:
+        pictures["pixel_values"] = torch.cat([seen.pixels for seen in prompt.pictures])
+        pictures["image_grid_thw"] = torch.tensor([seen.grid for seen in prompt.pictures])
     ids = model.generate(prompt.ids, mm_token_type_ids=prompt.kinds, max_new_tokens=24, do_sample=False, **pictures)[
         0, prompt.length :
     ].tolist()
@@ -99,22 +105,22 @@ def test_a_cancelled_job_stops_within_a_step_and_the_next_one_goes_on(
     real: TransformersEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
-    step = Row.step
+    step = Decoder.step
 
-    def counted(row: Row, token: int) -> torch.Tensor:
-        steps.append(token)
-        return step(row, token)
+    def counted(decoder: Decoder, tokens: list[int], *where: list[int]) -> torch.Tensor:
+        steps.append(len(tokens))
+        return step(decoder, tokens, *where)
 
-    monkeypatch.setattr(Row, "step", counted)
+    monkeypatch.setattr(Decoder, "step", counted)
 
     async def leave() -> str:
         generation = await real.submit(job(real, Sampling(max_new_tokens=400, temperature=2.0, seed=1)))
         async for _ in generation:
             generation.cancel()
             break
-        seen = len(steps)
+        seen = sum(steps)
         text, _ = await answer(real, job(real))
-        assert len(steps) - seen <= 1 + GREEDY.max_new_tokens  # type: ignore[operator]
+        assert sum(steps) - seen <= 1 + GREEDY.max_new_tokens  # type: ignore[operator]
         return text
 
     assert run(leave()) == run(answer(real, job(real)))[0]
@@ -158,7 +164,7 @@ def test_a_job_that_fails_does_not_take_the_next_one_with_it(
         raise fault
 
     with monkeypatch.context() as patched:
-        patched.setattr(Row, "step", fail)
+        patched.setattr(Decoder, "step", fail)
         with pytest.raises(JobFailed) as failed:
             run(answer(real, job(real)))
     assert (failed.value.code, failed.value.again) == (code, False)

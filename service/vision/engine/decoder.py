@@ -1,0 +1,101 @@
+"""The language model over rows that are read together and decoded together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from service.vision.engine.prompt import Prompt
+from service.vision.engine.slots import Slots
+
+_SPAN = 8
+"""Tokens; attention kernels want the mask's rows aligned."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A prompt with its positions, int64 (3, 1, length): in time, height and width, for pictures differ in these.
+
+    offset: how far the positions are ahead of the number of tokens, at the end.
+    """
+
+    prompt: Prompt
+    positions: torch.Tensor
+    offset: int
+
+    @property
+    def length(self) -> int:
+        return self.prompt.length
+
+
+class Decoder:
+    """Runs the text model's layers with positions of our own.
+
+    Left to itself the model keeps the offset of the last picture that it saw, of whichever row that was. Rows of other
+    lengths are padded on the right, where causal attention never looks from the left of, so that no row's numbers
+    depend on its company.
+    """
+
+    def __init__(self, model: Any, slots: Slots, context: int) -> None:
+        self.slots = slots
+        self._index = model.model.get_rope_index
+        self._text = model.model.language_model
+        self._head = model.lm_head
+        self._device = model.device
+        # Behind the prompt the three kinds of position are one, and never beyond the number of tokens.
+        every = torch.arange(context, device=self._device).expand(3, 1, -1)
+        self._turns = self._turned(every)[0, 0]
+
+    def place(self, prompt: Prompt) -> Placed:
+        """From any thread."""
+        grid = torch.tensor([picture.grid for picture in prompt.pictures]) if prompt.pictures else None
+        positions, offset = self._index(prompt.ids, prompt.kinds, image_grid_thw=grid)
+        return Placed(prompt, positions, int(offset))
+
+    def read(self, prompts: Sequence[Placed], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
+        """Read prompts into the rows from `first` on; logits (prompts, vocabulary) of each answer's first token."""
+        longest = max(prompt.length for prompt in prompts)
+        ids = torch.zeros((len(prompts), longest), dtype=torch.long)
+        positions = torch.zeros((3, len(prompts), longest), dtype=torch.long)
+        for row, placed in enumerate(prompts):
+            ids[row, : placed.length] = placed.prompt.ids[0]
+            positions[:, row, : placed.length] = placed.positions[:, 0]
+        hidden = self._text.embed_tokens(ids.to(self._device))
+        for row, (placed, picture) in enumerate(zip(prompts, pictures, strict=True)):
+            if picture is not None:
+                places = placed.prompt.kinds[0].nonzero()[:, 0].to(self._device)
+                hidden[row, places] = picture.to(hidden.dtype)
+        self.slots.read_prompts(first)
+        hidden = self._run(hidden, self._turned(positions.to(self._device)), None)
+        ends = torch.tensor([prompt.length - 1 for prompt in prompts], device=self._device)
+        return self._logits(hidden[torch.arange(len(prompts), device=self._device), ends])
+
+    def step(self, tokens: list[int], lengths: list[int], offsets: list[int]) -> torch.Tensor:
+        """Take each row's latest token; logits (rows, vocabulary) of the next. `lengths` are without that token."""
+        lined_up = torch.tensor([tokens, lengths, offsets]).to(self._device)
+        places = lined_up[1]
+        span = -(-(max(lengths) + 1) // _SPAN) * _SPAN
+        hidden = self._text.embed_tokens(lined_up[0, :, None])
+        turns = self._turns[places + lined_up[2]][:, None, None]
+        behind = torch.arange(span, device=self._device) > places[:, None]
+        mask = torch.zeros(behind.shape, dtype=hidden.dtype, device=self._device).masked_fill_(behind, -torch.inf)
+        self.slots.take_step(places, span)
+        return self._logits(self._run(hidden, turns, mask[:, None, None])[:, 0])
+
+    def _turned(self, positions: torch.Tensor) -> torch.Tensor:
+        """Positions (3, rows, tokens) as turns (rows, 1, tokens, pairs), complex."""
+        exact = torch.empty(0, dtype=torch.float32, device=self._device)
+        cosine, sine = self._text.rotary_emb(exact, position_ids=positions)
+        return torch.complex(cosine[..., ::2], sine[..., ::2])[:, None]
+
+    def _run(self, hidden: torch.Tensor, turns: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        for index, layer in enumerate(self._text.layers):
+            hidden = layer(hidden, turns, mask, self.slots, index)
+        return hidden
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._head(self._text.norm(hidden))
+        return logits.float()

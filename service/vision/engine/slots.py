@@ -1,0 +1,96 @@
+"""The keys and values of all rows: one place a row, all of it bounded when the engine starts."""
+
+from __future__ import annotations
+
+import torch
+
+_STEP = 64
+"""Tokens; a place is a multiple of this, so that a row that is a little longer does not make all places anew."""
+
+
+def whole_steps(width: int) -> int:
+    """Rounded up to what a place can have."""
+    return -(-width // _STEP) * _STEP
+
+
+class Slots:
+    """For rows that join and leave at any time.
+
+    Row r holds its tokens from the left in keys[layer][r] and values[layer][r], each (heads, width, size of a head);
+    what lies behind its length is never attended to. Rows are dense: 0 to the number of rows. `tokens` bounds rows
+    times width.
+    """
+
+    def __init__(self, layers: int, heads: int, size: int, tokens: int, like: torch.Tensor) -> None:
+        self.tokens = tokens
+        self._heads, self._size, self._like = heads, size, like
+        self._keys = [self._empty(0, 0) for _ in range(layers)]
+        self._values = [self._empty(0, 0) for _ in range(layers)]
+        self._rows = self._width = 0
+        self._first = 0
+        self._at: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._span = 0
+
+    def holds(self, rows: int, width: int) -> bool:
+        """Whether so many rows of so many tokens stay within the bound."""
+        return rows * whole_steps(width) <= self.tokens
+
+    def make_room(self, rows: int, width: int, kept: int) -> None:
+        """Have places for `rows` rows of `width` tokens, which `holds`; the first `kept` rows stay what they are."""
+        if rows <= self._rows and width <= self._width:
+            return
+        shape = self._shape(rows, width)
+        copied = min(self._width, shape[1])
+        for store in (self._keys, self._values):
+            for layer, old in enumerate(store):  # One layer after the other: only one is there twice.
+                store[layer] = new = self._empty(*shape)
+                new[:kept, :, :copied] = old[:kept, :, :copied]
+        self._rows, self._width = shape
+
+    def read_prompts(self, first: int) -> None:
+        """The next `update` of each layer brings whole prompts, for the rows from `first` on."""
+        self._first, self._at = first, None
+
+    def take_step(self, places: torch.Tensor, span: int) -> None:
+        """The next `update` of each layer brings one token a row; `places` (rows,) says where, all below `span`."""
+        self._at = torch.arange(len(places), device=places.device), places
+        self._span = span
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep (rows, heads, tokens, size of a head); returns what is to be attended to."""
+        if self._at is None:
+            rows, _, length, _ = keys.shape
+            self._keys[layer][self._first : self._first + rows, :, :length] = keys
+            self._values[layer][self._first : self._first + rows, :, :length] = values
+            return keys, values
+        rows_at, places = self._at
+        count, span = len(places), self._span
+        kept_keys, kept_values = self._keys[layer], self._values[layer]
+        kept_keys[rows_at, :, places] = keys[:, :, 0]
+        kept_values[rows_at, :, places] = values[:, :, 0]
+        return kept_keys[:count, :, :span], kept_values[:count, :, :span]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Put a row's tokens into another row's place."""
+        for store in (self._keys, self._values):
+            for layer in store:
+                layer[target, :, :length] = layer[source, :, :length]
+
+    def clear(self, row: int) -> None:
+        """Forget what cannot be trusted: a masked NaN is still a NaN to whoever comes next."""
+        for store in (self._keys, self._values):
+            for layer in store:
+                layer[row].zero_()
+
+    def _shape(self, rows: int, width: int) -> tuple[int, int]:
+        """A little more than is asked, where the bound allows it."""
+        steps = -(-width // _STEP)
+        wishes = ((_power(rows), _power(steps)), (rows, _power(steps)), (_power(rows), steps), (rows, steps))
+        return next((some, more * _STEP) for some, more in wishes if some * more * _STEP <= self.tokens)
+
+    def _empty(self, rows: int, width: int) -> torch.Tensor:
+        return self._like.new_zeros((rows, self._heads, width, self._size))
+
+
+def _power(count: int) -> int:
+    return 1 << (count - 1).bit_length()

@@ -1,0 +1,280 @@
+"""Many answers at once: each is what it would be alone, whoever joins or leaves meanwhile."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.vision.conversation import Job, Picture, Sampling, Turn
+from service.vision.engine.decoder import Decoder, Placed
+from service.vision.engine.protocol import Done, EngineBusy, JobFailed
+from service.vision.engine.transformers import TransformersEngine
+from tests.service.vision.conftest import choices
+
+Said = tuple[str, str, int]
+
+samplings = st.builds(
+    Sampling,
+    max_new_tokens=st.integers(1, 24),
+    temperature=st.sampled_from([0.0, 0.0, 0.7, 1.3]),
+    top_p=st.sampled_from([1.0, 0.8]),
+    top_k=st.sampled_from([0, 5]),
+    repetition_penalty=st.sampled_from([1.0, 1.2]),
+    seed=st.integers(0, 9),
+)
+asked = st.tuples(
+    samplings,
+    st.lists(st.tuples(st.integers(10, 200), st.integers(10, 200)), max_size=3),
+    st.text("abc ", min_size=1, max_size=30),
+    st.integers(0, 12),  # Steps that others are ahead when it joins.
+    st.sampled_from([None, None, 2]),  # It is left after so many tokens.
+)
+
+
+def job(engine: TransformersEngine, sampling: Sampling, sizes: Sequence[tuple[int, int]], text: str) -> Job:
+    pictures = []
+    for width, height in sizes:
+        noise = np.random.default_rng(width * 1000 + height).integers(0, 255, (height, width, 3), np.uint8)
+        fitted = Image.fromarray(noise).resize(engine.fit(width, height, coarse=False))
+        pictures.append(Picture(fitted, hashlib.sha256(noise.tobytes()).hexdigest(), width, height))
+    return Job((Turn("user", (*pictures, text)),), sampling, False, text[:1])
+
+
+async def said(
+    engine: TransformersEngine, one: Job, leave: int | None = None, progress: list[int] | None = None
+) -> Said:
+    """Text, reason and tokens; one that is left early ends in "left"."""
+    text, generation = "", await engine.submit(one)
+    async for event in generation:
+        if isinstance(event, Done):
+            return text, event.reason, event.tokens
+        text += event.text
+        if event.tokens == leave:
+            generation.cancel()
+            return text, "left", event.tokens
+    raise AssertionError("an answer has an end")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(asked, min_size=2, max_size=8))
+def test_every_answer_is_what_it_is_alone(real: TransformersEngine, requests: list[tuple[Any, ...]]) -> None:
+    """Mixed pictures and texts, greedy and seeded, joining late and leaving early, more of them than rows."""
+
+    async def together() -> list[Said]:
+        async def late(what: Sequence[Any], behind: int, leave: int | None) -> Said:
+            await asyncio.sleep(behind / 1000)  # About a step each.
+            return await said(real, job(real, *what), leave)
+
+        return await asyncio.gather(*(late(what, behind, leave) for *what, behind, leave in requests))
+
+    async def alone() -> list[Said]:
+        return [await said(real, job(real, *what), leave) for *what, _, leave in requests]
+
+    assert asyncio.run(together()) == asyncio.run(alone())
+
+
+def test_rows_are_really_together(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    step = Decoder.step
+
+    def counted(decoder: Decoder, tokens: list[int], *where: list[int]) -> torch.Tensor:
+        seen.append(len(tokens))
+        return step(decoder, tokens, *where)
+
+    monkeypatch.setattr(Decoder, "step", counted)
+    long = Sampling(max_new_tokens=40, temperature=1.0, top_k=50, seed=3)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(said(real, job(real, replace(long, seed=n), ((60, 40),), "a")) for n in range(4)))
+
+    asyncio.run(all_at_once())
+    assert max(seen) == 4
+
+
+def test_who_asks_little_does_not_wait_behind_who_asks_much(
+    real: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve jobs of one principal came first; the other's single one is served with the next all the same."""
+    order: list[str] = []
+    everybody_is_here = threading.Event()
+    read = Decoder.read
+
+    def held(decoder: Decoder, prompts: Sequence[Placed], *rest: Any) -> torch.Tensor:
+        everybody_is_here.wait(10)
+        return read(decoder, prompts, *rest)
+
+    monkeypatch.setattr(Decoder, "read", held)
+
+    async def one(principal: str) -> None:
+        sampling = Sampling(max_new_tokens=20, temperature=1.0, seed=1)
+        async for event in await real.submit(replace(job(real, sampling, (), "a"), principal=principal)):
+            if event.tokens == 1:
+                order.append(principal)
+
+    async def crowd() -> None:
+        everyone = [asyncio.create_task(one("many")) for _ in range(12)]
+        while real.load().waiting < 8:  # The first four are being read.
+            await asyncio.sleep(0.001)
+        everyone.append(asyncio.create_task(one("few")))
+        while real.load().waiting < 9:
+            await asyncio.sleep(0.001)
+        everybody_is_here.set()
+        await asyncio.gather(*everyone)
+
+    asyncio.run(crowd())
+    assert order.index("few") <= 7, order
+    assert order.count("many") == 12
+
+
+def test_a_picture_is_read_once_for_each_who_shows_it(real: TransformersEngine) -> None:
+    def ask(principal: str) -> None:
+        asyncio.run(said(real, replace(job(real, Sampling(max_new_tokens=1), ((77, 33),), "a"), principal=principal)))
+
+    before = real.load()
+    for principal in ("alice", "alice", "bob", "alice"):
+        ask(principal)
+    after = real.load()
+    assert after.pictures - before.pictures == 4
+    assert after.pictures_known - before.pictures_known == 2, "bob is not told by the time it took that alice asked"
+
+
+def test_too_many_tokens_do_not_wait(checkpoint: Path) -> None:
+    engine = TransformersEngine(replace(choices(checkpoint), batch=1, queue_tokens=300))
+    long = Sampling(max_new_tokens=100, temperature=1.0, seed=1)
+
+    async def pile_up() -> int:
+        await engine.start()
+        taken = [await engine.submit(job(engine, long, (), "a" * 20))]
+
+        async def more() -> None:
+            for _ in range(40):
+                taken.append(await engine.submit(job(engine, long, (), "a" * 20)))
+
+        with pytest.raises(EngineBusy, match="expected at most 300"):
+            await more()
+        for one in taken:
+            one.cancel()
+        while engine.load().waiting or engine.load().running:
+            await asyncio.sleep(0.01)
+        assert (await said(engine, job(engine, replace(long, max_new_tokens=2), (), "a")))[2] <= 2
+        await engine.stop()
+        return len(taken)
+
+    assert asyncio.run(pile_up()) > 2
+
+
+def test_little_memory_for_keys_and_values_means_waiting_not_failing(checkpoint: Path) -> None:
+    engine = TransformersEngine(choices(checkpoint))
+
+    async def crowd() -> tuple[list[Said], int]:
+        await engine.start()
+        slots = engine._ready.decoder.slots
+        slots.tokens = 256
+        jobs = [job(engine, Sampling(max_new_tokens=64, temperature=1.0, seed=n), ((60, 40),), "a") for n in range(6)]
+        tasks = [asyncio.create_task(said(engine, one)) for one in jobs]
+        most = 0
+        while not all(task.done() for task in tasks):
+            most = max(most, engine.load().running)
+            await asyncio.sleep(0)
+        alone = [await said(engine, one) for one in jobs]
+        assert [task.result() for task in tasks] == alone
+        await engine.stop()
+        return alone, most
+
+    _, most = asyncio.run(crowd())
+    assert 1 <= most <= 2
+
+
+def test_out_of_memory_in_a_step_costs_the_latest_row_alone(
+    real: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, failing = Decoder.step, [True]
+
+    def once(decoder: Decoder, tokens: list[int], *where: list[int]) -> torch.Tensor:
+        if len(tokens) == 3 and failing:
+            failing.pop()
+            raise torch.OutOfMemoryError("CUDA")
+        return step(decoder, tokens, *where)
+
+    monkeypatch.setattr(Decoder, "step", once)
+    jobs = [job(real, Sampling(max_new_tokens=20, temperature=1.0, seed=n), ((60, 40),), "a") for n in range(3)]
+
+    async def together() -> list[Said | BaseException]:
+        return await asyncio.gather(*(said(real, one) for one in jobs), return_exceptions=True)
+
+    outcomes = asyncio.run(together())
+    failed = [one for one in outcomes if isinstance(one, JobFailed)]
+    assert [one.code for one in failed] == ["out_of_memory"]
+    alone = [asyncio.run(said(real, one)) for one in jobs]
+    assert sum(one == by_itself for one, by_itself in zip(outcomes, alone, strict=True)) == 2
+
+
+def test_a_prompt_that_cannot_be_read_fails_alone(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Decoder.read
+
+    def picky(decoder: Decoder, prompts: Sequence[Placed], *rest: Any) -> torch.Tensor:
+        if any(len(placed.prompt.pictures) == 2 for placed in prompts):
+            raise ValueError("two pictures")
+        return read(decoder, prompts, *rest)
+
+    monkeypatch.setattr(Decoder, "read", picky)
+    plain = [job(real, Sampling(max_new_tokens=9, temperature=1.0, seed=n), ((50, 50),), "a") for n in range(2)]
+    bad = job(real, Sampling(max_new_tokens=9), ((50, 50), (40, 40)), "a")
+
+    async def together() -> list[Said | BaseException]:
+        return await asyncio.gather(*(said(real, one) for one in (*plain, bad)), return_exceptions=True)
+
+    *good, failed = asyncio.run(together())
+    assert isinstance(failed, JobFailed)
+    assert failed.code == "engine_failed"
+    assert good == [asyncio.run(said(real, one)) for one in plain]
+
+
+def test_numbers_that_are_none_fail_their_row_alone(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, steps = Decoder.step, [0]
+
+    def broken(decoder: Decoder, tokens: list[int], *where: list[int]) -> torch.Tensor:
+        logits = step(decoder, tokens, *where)
+        steps[0] += 1
+        if steps[0] == 3:
+            logits[0] = torch.nan
+            decoder.slots._keys[0][0, :, :4] = torch.nan
+        return logits
+
+    monkeypatch.setattr(Decoder, "step", broken)
+    jobs = [job(real, Sampling(max_new_tokens=20, temperature=1.0, seed=n), ((60, 40),), "a") for n in range(3)]
+
+    async def together() -> list[Said | BaseException]:
+        return await asyncio.gather(*(said(real, one) for one in jobs), return_exceptions=True)
+
+    outcomes = asyncio.run(together())
+    assert sum(isinstance(one, JobFailed) for one in outcomes) == 1
+    monkeypatch.undo()
+    again = asyncio.run(together())
+    assert sum(one == before for one, before in zip(again, outcomes, strict=True)) == 2
+    assert not any(isinstance(one, BaseException) for one in again), "and nothing of it stays in the place it had"
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_other_precisions_answer_too(checkpoint: Path, precision: str) -> None:
+    """Not the same tokens to the last: batch and solo may differ there by rounding."""
+    engine = TransformersEngine(replace(choices(checkpoint), precision=precision))
+
+    async def once() -> list[Said]:
+        await engine.start()
+        jobs = [job(engine, Sampling(max_new_tokens=8, temperature=0.0), ((60, 40),), "a" * (n + 1)) for n in range(3)]
+        made = list(await asyncio.gather(*(said(engine, one) for one in jobs)))
+        await engine.stop()
+        return made
+
+    assert all(1 <= tokens <= 8 for _, _, tokens in asyncio.run(once()))
