@@ -16,8 +16,8 @@ from deploy.cli.period import Moment
 from deploy.errors import CasemateError
 from deploy.facts.chained.logs import LOGS
 from deploy.facts.told import told
-from deploy.run import anchors
-from deploy.run.connection import Connection, connected
+from deploy.run.anchors import Anchored, anchored, note
+from deploy.run.connection import Connection, connected, host_key
 from deploy.settings.inventory import read_inventory
 
 _FOLLOW_SECONDS = 1.0
@@ -43,10 +43,18 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     How far each good log had come is noted in .casemate/anchors, and held against it the next time: what was cut or
     made anew before that shows, whoever has the keys by then.
     """
-    known = anchors.noted(inventory)
+    known = anchored(inventory)
     with _hosts(inventory, limit) as connection:
-        found = _all(connection, "deploy.facts.chained.judged", lambda host: (LOGS, known.get(host, {})))
-    anchors.note(inventory, {host: _ends(verdicts) for host, verdicts in found.items()})
+        keys = {host.name: host_key(host) for host in connection.hosts}
+        for name in [name for name, key in keys.items() if name in known and known[name].host_key != key]:
+            output.say(f"{name} has another host key than at the last verify: its logs are judged as a new machine's")
+            del known[name]
+        found = _all(
+            connection,
+            "deploy.facts.chained.judged",
+            lambda host: (LOGS, known[host].logs if host in known else {}),
+        )
+    note(inventory, {host: Anchored(key, _ends(found[host])) for host, key in keys.items() if _ends(found[host])})
     if as_json:
         output.document(found)
     else:

@@ -40,6 +40,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     places = {name: str(tmp_path / name / Path(path).name) for name, path in LOGS.items()}
     monkeypatch.setattr(module, "told", here)
     monkeypatch.setattr(module, "connected", connected)
+    monkeypatch.setattr(module, "host_key", lambda host: f"SHA256:{host.name}")
     monkeypatch.setattr(module, "read_inventory", lambda *_: (None, []))
     monkeypatch.setattr(module, "LOGS", places)
     monkeypatch.setattr(paths, "STATE", tmp_path / "state")

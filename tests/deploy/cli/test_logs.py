@@ -52,8 +52,8 @@ def test_good_logs_are_good_and_how_far_they_came_is_noted(log: Path, tmp_path: 
     vision, gate = (line.split() for line in result.stdout.splitlines()[2:4])
     assert vision[:6] == ["gpu1", "vision", "0", "to", "7", "good"]
     assert gate[:4] == ["gpu1", "gate", "none", "good"]
-    noted = json.loads((tmp_path / "state" / "anchors" / "lab.json").read_text())["gpu1"]["vision"]
-    assert noted["seq"] == 8
+    noted = json.loads((tmp_path / "state" / "anchors" / "lab.json").read_text())["gpu1"]
+    assert (noted["host_key"], noted["logs"]["vision"]["seq"]) == ("SHA256:gpu1", 8)
     write(log, 2)
     assert findings() == []
 
@@ -110,6 +110,19 @@ def test_a_log_that_is_gone_shows_against_what_was_noted(log: Path, tmp_path: Pa
     for path in log.parent.iterdir():
         path.unlink()
     assert findings() == [("truncated", "audit.jsonl")]
+
+
+def test_another_machine_under_the_name_is_told_and_judged_by_itself(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert findings() == []
+    forge(log, 12)
+    monkeypatch.setattr(module, "host_key", lambda _: "SHA256:other")
+    result = run("verify")
+    assert (result.exit_code, "another host key" in result.stderr) == (0, True)
+    assert "another host key" not in run("verify").stderr
+    forge(log, 12)
+    assert findings() == [("remade", "audit.jsonl:12")]
 
 
 def test_files_that_were_turned_over_belong_to_the_log(log: Path) -> None:

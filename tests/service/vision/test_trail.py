@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.vision.engine.protocol import JobFailed, JobRefused
+from service.vision.engine.protocol import EngineBusy, JobFailed, JobRefused
 from tests.service.vision.running import Running, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine
 
@@ -34,7 +34,7 @@ def said(*script: Any, reason: str = "stop", **changes: Any) -> Way:
     return way
 
 
-def refused(refusal: JobRefused | JobFailed) -> Way:
+def refused(refusal: JobRefused | JobFailed | EngineBusy) -> Way:
     def way(service: Running, engine: ScriptedEngine) -> None:
         engine.refusal = refusal
         service.ask()
@@ -144,6 +144,7 @@ WAYS: dict[str, tuple[Way, int, str | None]] = {
         400,
         "context_length_exceeded",
     ),
+    "too much waits already": (refused(EngineBusy("many tokens wait")), 429, "queue_full"),
     "the engine takes none": (refused(JobFailed("stopping", "stopping", again=True)), 503, "stopping"),
     "failed before the first token": (said(out_of_memory), 500, "out_of_memory"),
     "failed in a stream": (said("It", out_of_memory, stream=True), 200, "out_of_memory"),
