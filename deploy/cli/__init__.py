@@ -21,6 +21,8 @@ VERBS = {
     "deploy": "Make the hosts what the settings say.",
     "status": "Show each host's release, containers, health and certificate.",
     "ask": "Ask about a picture, through the proxy.",
+    "logs": "Verify, show and count the chained logs of every host.",
+    "monitoring": "Write what Prometheus and Grafana need to watch the hosts.",
     "verify": "Judge the policies on every host; changes nothing.",
     "release": "Build, show and verify signed releases.",
     "key": "Make API keys.",

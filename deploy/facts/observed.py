@@ -4,14 +4,12 @@ pyinfra asks the host again for every fact. Here one program gathers everything 
 of a run reads the same snapshot; an operation that executed a command calls `forget`, and the next reader looks again.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any, cast
 
 from deploy.errors import CasemateError
-from deploy.facts.program import self_contained
-from deploy.facts.shell import ask, no_root
+from deploy.facts.told import told
 
 _KEY = "casemate.snapshot"
 
@@ -76,23 +74,6 @@ def forget(host: Any) -> None:
 
 
 def _observe(host: Any) -> Observed:
-    # The program comes by standard input, so that a host needs no file of ours to be looked at.
     asked = time.time()
-    answer = ask(host, "python3", "-", stdin=self_contained("deploy.facts.posture.snapshot"))
-    taken = (asked + time.time()) / 2
-    for line in reversed(answer.out):
-        # Login shells and sudo's lecture may print before it.
-        if line.startswith("{"):
-            return Observed(json.loads(line), taken)
-    raise _unreadable(host, "\n".join(answer.err or answer.out))
-
-
-def _unreadable(host: Any, said: str) -> CasemateError:
-    if "sudo" in said:
-        return no_root(host)
-    if "python3" in said and "not found" in said:
-        return CasemateError(f"{host.name}: python3 is not installed", next=f"on {host.name}: apt-get install python3")
-    return CasemateError(
-        f"{host.name}: the host could not be observed: {said[-300:] or 'no answer'}",
-        next=f"look at it by hand: ssh {host.name} sudo -n python3 --version",
-    )
+    data = told(host, "deploy.facts.posture.snapshot")
+    return Observed(data, (asked + time.time()) / 2)

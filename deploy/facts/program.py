@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+_OURS = ("deploy.", "service.ledger.")
 _LOADER = """import json, sys, types
 for name, source in json.loads({modules!r}).items():
     module = sys.modules[name] = types.ModuleType(name)
@@ -18,7 +19,8 @@ sys.modules[{entry!r}].main(*json.loads({arguments!r}))
 def self_contained(entry: str, *arguments: Any) -> str:
     """The text of a program that calls `main(*arguments)` of the module `entry`; the arguments travel as JSON.
 
-    The modules of ours that it imports (`from deploy.a.b import c`) come along; the rest is the standard library's.
+    The modules of ours that it imports (`from deploy.a.b import c`, the ledger's too) come along; the rest is the
+    standard library's.
     """
     return _LOADER.format(modules=json.dumps(_modules(entry)), entry=entry, arguments=json.dumps(arguments))
 
@@ -32,6 +34,6 @@ def _modules(entry: str) -> dict[str, str]:
     source = Path(spec.origin).read_text(encoding="utf-8")
     needed: dict[str, str] = {}
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("deploy."):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_OURS):
             needed |= _modules(node.module)
     return {**needed, entry: source}

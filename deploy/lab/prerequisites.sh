@@ -56,11 +56,11 @@ missing() {
     [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || echo debian-archive-keyring
     [[ $engine != silent ]] || absent "dockerd docker.io" "iptables iptables"
     [[ $what == lab ]] && return
-    absent "nginx nginx-light" "openssl openssl" "chromium chromium"
+    absent "nginx nginx-light" "openssl openssl" "promtool prometheus" "chromium chromium"
     [[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ]] || echo fonts-noto-cjk
 }
 
-# Installing starts nothing: the engine is started below, and a web server that only tests run stays off.
+# Installing starts nothing: the engine is started below, and servers that only tests run stay off.
 install() {
     local policy=/usr/sbin/policy-rc.d
     say "installing $*"
@@ -72,9 +72,12 @@ install() {
     local log
     log=$(apt-get update -qq 2>&1 && apt-get install -y -qq --no-install-recommends "$@" 2>&1) ||
         stop "apt-get could not install $*:"$'\n'"$(tail -n 8 <<<"$log")" "repair apt, then run this again"
-    if has_systemd && [[ " $* " == *" nginx-light "* ]]; then
-        systemctl disable --quiet nginx.service
-    fi
+    local server
+    for server in nginx prometheus; do
+        if has_systemd && [[ " $* " == *" $server"* ]]; then
+            systemctl disable --quiet "$server.service"
+        fi
+    done
 }
 
 # An engine that was killed leaves its numbers behind; where another process has them by now, dockerd would not start.

@@ -43,6 +43,8 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "PRECISION": vision.precision,
         "SOCKET": "/run/vision/vision.sock",
         "AUDIT_LOG": "/var/log/vision/audit.jsonl",
+        "AUDIT_FULL": vision.audit_full,
+        "AUDIT_TEXT": str(vision.audit_text),
         "MAX_NEW_TOKENS": str(vision.max_new_tokens),
         "MAX_PIXELS": str(vision.max_pixels),
         "QUEUE": str(vision.queue),

@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from pyinfra.api import Config, State
@@ -59,6 +61,12 @@ def connected(inventory: Any, hosts: Sequence[Any]) -> Iterator[Connection]:
             ctx_state.reset()
             ctx_inventory.reset()
             ctx_config.reset()
+
+
+def host_key(host: Any) -> str:
+    """The fingerprint of the SSH host key by which a connected host proved itself, as `ssh-keygen -l` shows it."""
+    key = host.connector.client.get_transport().get_remote_server_key()
+    return f"SHA256:{b64encode(sha256(key.asbytes()).digest()).decode().rstrip('=')}"
 
 
 def _connect(host: Any) -> CasemateError | None:

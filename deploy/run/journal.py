@@ -6,10 +6,11 @@ import socket
 from datetime import UTC, datetime
 from typing import Any
 
+from deploy.facts.chained.logs import LOGS
 from deploy.facts.shell import ask
 from deploy.paths import STATE
 
-HOST_JOURNAL = "/var/log/casemate/deploy/journal.jsonl"
+HOST_JOURNAL = LOGS["deploy"]
 _LEDGER = "/opt/casemate/bin/casemate-ledger"
 
 

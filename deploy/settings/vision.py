@@ -32,6 +32,12 @@ class VisionSettings(Settings):
     max_new_tokens: int = Field(2048, ge=1, le=65536, description="Upper bound of an answer, in tokens.")
     max_pixels: int = Field(1_300_000, ge=12_544, description="A picture is scaled down to this many pixels.")
     queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
+    audit_full: Literal["refuse", "continue"] = Field(
+        "refuse", description="When the audit log takes no line: refuse requests (503), or answer, count and alarm."
+    )
+    audit_text: int = Field(
+        0, ge=0, le=500, description="Characters of each question that the audit log keeps in clear; 0 keeps none."
+    )
     start_seconds: int = Field(600, ge=5, le=7200, description="Longest time until a new container must be ready.")
     drain_seconds: int = Field(60, ge=1, le=3600, description="Longest time the old container may finish its answers.")
     handover: Literal["auto", "overlap", "stop-first"] = Field(

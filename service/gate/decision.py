@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from service.gate.keys import digest, parse
 from service.gate.register import Register, RegisterError
 
-_SCOPE = re.compile(r"/v1/[A-Za-z0-9._/-]+")
-_METHODS = frozenset({"GET", "POST"})
+_SCOPE = re.compile(r"(?:GET|POST) /v1/[A-Za-z0-9._/-]+|GET /metrics")
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,6 @@ def decide(register: Register, authorization: str | None, method: str, path: str
         return Decision(401, claimed, "keys-unavailable")
     if known is None:
         return Decision(401, claimed, "unknown-key")
-    if method not in _METHODS or not _SCOPE.fullmatch(path) or ".." in path:
+    if not _SCOPE.fullmatch(f"{method} {path}") or ".." in path:
         return Decision(403, known, "outside-scope")
     return Decision(204, known, None)

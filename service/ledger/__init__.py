@@ -2,6 +2,6 @@
 
 from service.ledger.chain import LedgerError
 from service.ledger.log import Ledger
-from service.ledger.verification import Finding, Verdict, verify
+from service.ledger.verification import Anchor, Finding, Verdict, verify
 
-__all__ = ["Finding", "Ledger", "LedgerError", "Verdict", "verify"]
+__all__ = ["Anchor", "Finding", "Ledger", "LedgerError", "Verdict", "verify"]

@@ -6,14 +6,14 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from service.ledger.chain import LedgerError
-from service.ledger.head import first_key
+from service.ledger.head import first_key, read_key
 from service.ledger.log import Ledger
-from service.ledger.verification import files, lines, verify
+from service.ledger.tail import last
+from service.ledger.verification import verify
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _append(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     key = arguments.key or (first_key(arguments.log) if first_key(arguments.log).exists() else None)
-    verdict = verify(arguments.log, _read_key(key) if key else None)
+    verdict = verify(arguments.log, read_key(key) if key else None)
     if arguments.json:
         print(json.dumps({**dataclasses.asdict(verdict), "keyed": key is not None}))
     else:
@@ -55,9 +55,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _tail(arguments: argparse.Namespace) -> int:
-    kept = deque((line for path in files(arguments.log) for line in lines(path)), maxlen=arguments.lines)
-    for line in kept:
-        text = line.decode("ascii", "backslashreplace").rstrip("\n")
+    for line in last(arguments.log, arguments.lines):
+        text = line.decode("ascii", "backslashreplace")
         print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text))
     return 0
 
@@ -66,13 +65,6 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
     return int(text)
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    except ValueError as error:
-        raise LedgerError(f"{path} is no key, expected 64 hexadecimal digits") from error
 
 
 def _parser() -> argparse.ArgumentParser:

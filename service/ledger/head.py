@@ -35,6 +35,14 @@ def first_key(log: Path) -> Path:
     return log.with_name(log.name + ".key")
 
 
+def read_key(path: Path) -> bytes:
+    """The key in a file. Raises LedgerError when it is none, OSError when it cannot be read."""
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise LedgerError(f"{path} is no key, expected 64 hexadecimal digits") from error
+
+
 def observe(log: Path) -> tuple[Head | None, int]:
     """The head of a log (None: there is none) and the bytes that the log had at that moment, no writer in between."""
     try:

@@ -17,8 +17,16 @@ _TURNED_OVER = re.compile(r"(\.\d+|-\d[\d-]*)(\.gz)?")
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """An end of the log, noted where its writer cannot reach: there were `seq` lines, and `prev` tells the last one."""
+
+    seq: int
+    prev: str
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: `kind` is edited, missing, reordered, repeated, damaged, torn or truncated."""
+    """One thing that is wrong: `kind` is edited, missing, reordered, repeated, damaged, torn, truncated or remade."""
 
     kind: str
     where: str
@@ -27,13 +35,14 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """What was read: files oldest first, first and last `seq` (None without a line), and what is wrong."""
+    """What was read: files oldest first, first and last `seq` (None without a line), what is wrong, where it ends."""
 
     files: list[str]
     lines: int = 0
     first: int | None = None
     last: int | None = None
     findings: list[Finding] = field(default_factory=list)
+    end: Anchor | None = None
 
 
 def files(log: Path) -> list[Path]:
@@ -53,13 +62,17 @@ def lines(path: Path, size: int | None = None) -> Iterator[bytes]:
             yield piece
 
 
-def verify(log: Path, first_key: bytes | None = None) -> Verdict:
-    """Read the whole log and judge it. `first_key` is key 0: without it an edit with a recomputed chain goes unseen."""
+def verify(log: Path, first_key: bytes | None = None, anchor: Anchor | None = None) -> Verdict:
+    """Read the whole log and judge it.
+
+    `first_key` is key 0, `anchor` an earlier verdict's end: without both, a chain made anew from some line on goes
+    unseen. With an anchor that holds for all lines before it, whoever has which keys.
+    """
     head, size = observe(log)
     paths = files(log)
     if not paths:
         raise LedgerError(f"{log} does not exist; next: check the path")
-    walk = _Walk(Verdict([str(path) for path in paths]), first_key)
+    walk = _Walk(Verdict([str(path) for path in paths]), first_key, anchor)
     for path in paths:
         for number, line in enumerate(lines(path, size if path == log else None), start=1):
             walk.line(f"{path}:{number}", line)
@@ -68,9 +81,10 @@ def verify(log: Path, first_key: bytes | None = None) -> Verdict:
 
 
 class _Walk:
-    def __init__(self, verdict: Verdict, first_key: bytes | None) -> None:
+    def __init__(self, verdict: Verdict, first_key: bytes | None, anchor: Anchor | None) -> None:
         self.verdict = verdict
         self.first_key = first_key
+        self.anchor = anchor
         self.key = (0, first_key)  # A line's number and the key of that line.
         self.expected = 0
         self.before: str | None = START  # Fingerprint of the line before; None: unknown, or already found wrong.
@@ -105,10 +119,17 @@ class _Walk:
             self.gaps.add(self.expected, seq, where)
             self.expected, self.before = seq + 1, fingerprint(line)
             self.verdict.last = seq
+            if self.anchor and self.anchor.seq == self.expected and self.anchor.prev != self.before:
+                self._found("remade", where, f"line {seq} is not the one that was noted at an earlier verification")
 
     def end(self, log: Path, head: Head | None) -> None:
         for gap in self.gaps.open:
             self._found("missing", gap.where, f"{gap} missing before this line")
+        if self.before is not None:
+            self.verdict.end = Anchor(self.expected, self.before)
+        if self.anchor and self.anchor.seq > max(self.expected, head.seq if head else 0):
+            known = f"{self.anchor.seq} lines had been noted at an earlier verification"
+            self._found("truncated", str(log), f"ends before line {self.expected}, {known}")
         if head is None:
             self._found("damaged", str(beside(log)), "the head is missing: a cut tail would go unseen")
         elif head.seq > self.expected:

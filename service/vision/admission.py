@@ -17,22 +17,22 @@ class Admission:
     def __init__(self, most: int, width: int) -> None:
         self.inside = 0
         self.closed = False
-        self._most = most
+        self.most = most
         self._width = width
         self._mean = 1.0
 
     @property
     def full(self) -> bool:
         """Whether the next request would be turned away."""
-        return self.inside >= self._most
+        return self.inside >= self.most
 
     def enter(self, places: int = 1) -> Place:
         """Take places. Raises ApiError: 503 once closed, 429 when full, each with the time to come back."""
         if self.closed:
             raise ApiError(503, "the service is stopping", "stopping", retry_after=5)
-        if self.inside + places > self._most:
+        if self.inside + places > self.most:
             wait = math.ceil(self._mean * self.inside / self._width)
-            message = f"{self.inside} requests are waiting or being answered, expected at most {self._most}"
+            message = f"{self.inside} requests are waiting or being answered, expected at most {self.most}"
             raise ApiError(429, message, "queue_full", retry_after=min(max(wait, 1), _LONGEST_RETRY))
         self.inside += places
         return Place(self, places)

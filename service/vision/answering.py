@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from service.vision import answers
+from service.vision import answers, faults
 from service.vision.audit import Entry
 from service.vision.engine.protocol import Done, Generation, JobFailed
 from service.vision.errors import ApiError
+from service.vision.metrics import Metrics
 from service.vision.reply import Piece, read
 
 _AHEAD = 64
@@ -19,13 +21,14 @@ _AHEAD = 64
 
 @dataclass(frozen=True)
 class Answering:
-    """`n` generations under one id, and the audit line that they add to."""
+    """`n` generations under one id, the audit line that they add to, and who is told the time between pieces."""
 
     id: str
     model: str
     generations: Sequence[Generation]
     stops: Sequence[str]
     line: Entry
+    metrics: Metrics
 
     async def pieces(self, silence: float | None = None) -> AsyncGenerator[tuple[int, Piece | Done] | None, None]:
         """Pieces with the index of their choice, as they come; None after `silence` seconds without one.
@@ -35,6 +38,7 @@ class Answering:
         queue: asyncio.Queue[tuple[int, Piece | Done | JobFailed]] = asyncio.Queue(_AHEAD)
         pumps = [asyncio.create_task(self._pump(queue, *choice)) for choice in enumerate(self.generations)]
         spoken = [0] * len(pumps)
+        before: list[float | None] = [None] * len(pumps)
         running = len(pumps)
         try:
             while running:
@@ -46,6 +50,8 @@ class Answering:
                     continue
                 if isinstance(item, JobFailed):
                     raise failed(item)
+                if item.tokens > spoken[index]:
+                    before[index] = self._time(before[index])
                 spoken[index] = item.tokens
                 running -= isinstance(item, Done)
                 self._note(item, sum(spoken))
@@ -97,6 +103,15 @@ class Answering:
                     await queue.put((index, piece))
         except JobFailed as failure:
             await queue.put((index, failure))
+        except Exception as error:  # A fault of ours: without this its client would wait for ever.
+            faults.tell(error)
+            await queue.put((index, JobFailed("the service failed at this request", "internal_error", again=False)))
+
+    def _time(self, before: float | None) -> float:
+        now = time.monotonic()
+        if before is not None:
+            self.metrics.token(now - before)
+        return now
 
     def _note(self, item: Piece | Done, tokens: int) -> None:
         self.line.tokens_out = tokens

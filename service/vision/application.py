@@ -17,8 +17,10 @@ from service.vision.audit import Auditor
 from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest
 from service.vision.engine.protocol import Engine
+from service.vision.metrics import Metrics
+from service.vision.moment import Moments
 from service.vision.reading import Reader
-from service.vision.routes import chat, models, page, probes
+from service.vision.routes import chat, metrics, models, page, probes
 from service.vision.serving import Serving
 from service.vision.trail import Trail
 
@@ -29,16 +31,18 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
     serving = Serving(
         configuration,
         engine,
-        Auditor(configuration.audit_log, configuration.model_name, configuration.release),
+        Auditor(configuration),
         Admission(configuration.queue + engine.width, engine.width),
         Reader(configuration, engine),
+        Metrics(configuration.model_name, configuration.release),
     )
+    serving.metrics.read_at_scrape(Moments(serving.moment))
     app = _Api(title="casemate vision", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
     app.state.serving = serving
-    for routes in (chat, models, page, probes):
+    for routes in (chat, models, page, probes, metrics):
         app.include_router(routes.router)
     errors.install(app)
-    return Trail(app, serving.auditor), serving
+    return Trail(app, serving.auditor, serving.metrics), serving
 
 
 class _Api(FastAPI):
@@ -54,9 +58,11 @@ class _Api(FastAPI):
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     serving: Serving = app.state.serving
-    starting = asyncio.create_task(serving.start())
+    background = [asyncio.create_task(serving.start()), asyncio.create_task(serving.metrics.measure_lag())]
     try:
         yield
     finally:
-        starting.cancel()
+        for task in background:
+            task.cancel()
         await serving.engine.stop()
+        await serving.auditor.close()

@@ -1,4 +1,7 @@
-"""One line a request, on every way out: refused, cancelled and failed ones too. Never a prompt, a picture or a key."""
+"""One line a request, on every way out: refused, cancelled and failed ones too. Never a prompt, a picture or a key.
+
+The one exception is the operator's choice: `audit_text` characters of what the user said last.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,23 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import sys
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from service.ledger import Ledger, LedgerError
+from service.vision.configuration import Configuration
 from service.vision.conversation import Picture, Turn
 
 Scope = MutableMapping[str, Any]
 _KEY = "casemate.audit"
+_API_KEY = re.compile(r"csm_[A-Za-z0-9_-]+")
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Entry:
     stream: bool = False
     text: str | None = None
     text_length: int = 0
+    summary: str | None = None
     user: str | None = None
     pictures: list[dict[str, Any]] = field(default_factory=list)
     tokens_in: int = 0
@@ -74,21 +81,36 @@ class AuditUnavailable(Exception):
 class Auditor:
     """Writes lines, in a thread of its own: a slow disk holds up its request and no other.
 
-    A line is written before the last byte of its answer is sent, so a killed process leaves no answer without one.
+    Promise: who has an answer whole has its line in the log. The line is written before the last byte of its answer is
+    sent, so that holds when this process is killed (SIGKILL) at any moment. It does not hold when the machine dies: the
+    kernel brings lines to the disk within about half a minute, and a power cut may take those of that time.
+
+    A log that takes no line (disk full) gives no answer either (`refuse`); with `continue` answers go on, the lost
+    lines are counted, and the next line that can be written is preceded by one with event `gap` and their number. A
+    process that ends before that has lost the number too; stderr and the metrics told of it.
     """
 
-    def __init__(self, log: Path, model: str, release: str) -> None:
+    def __init__(self, configuration: Configuration) -> None:
+        log = configuration.audit_log
+        self.failures = 0
+        self.lost = 0
+        self._gap = 0  # Of the lost ones those that no line tells of yet.
+        self._failing = False
         self._ledger = Ledger(log)
-        self._model = model
-        self._release = release
+        self._goes_on = configuration.audit_full == "continue"
+        self._summary = configuration.audit_text
+        self._served = {"model": configuration.model_name, "release": configuration.release}
         self._text_key = _text_key(log)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
     def read(self, turns: Iterable[Turn], line: Entry) -> None:
         """Note length and keyed digest of what was asked: who guesses a text can confirm it only with the key."""
-        texts = [[turn.role, *turn.texts] for turn in turns]
+        asked = list(turns)
+        texts = [[turn.role, *turn.texts] for turn in asked]
         line.text = self.digest(json.dumps(texts))
         line.text_length = sum(len(text) for _, *own in texts for text in own)
+        if self._summary:
+            line.summary = summary(asked, self._summary)
 
     def digest(self, text: str) -> str:
         """HMAC-SHA256 under the secret beside the log."""
@@ -98,12 +120,53 @@ class Auditor:
         """Write the line. Raises AuditUnavailable."""
         line.mark("total")
         fields = {name: value for name, value in vars(line).items() if name != "began"}
-        fields |= {"event": "request", "model": self._model, "release": self._release, "status": status}
+        if line.summary is None:
+            del fields["summary"]
+        fields |= {"event": "request", **self._served, "status": status}
+        await self._in_thread(self._append, fields)
+
+    async def close(self) -> None:
+        """Tell of lost lines, if the log takes that now."""
+        await self._in_thread(self._tell_of_gap)
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _append(self, fields: dict[str, Any]) -> None:
+        self._tell_of_gap()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.append, fields)
+            self._ledger.append(fields)
         except LedgerError as error:
-            print(error, file=sys.stderr, flush=True)
-            raise AuditUnavailable from error
+            self.failures += 1
+            self._say(error)
+            if not self._goes_on:
+                raise AuditUnavailable from error
+            self.lost += 1
+            self._gap += 1
+        else:
+            self._say(None)
+
+    def _tell_of_gap(self) -> None:
+        if self._gap:
+            with contextlib.suppress(LedgerError):  # The next line tries again.
+                self._ledger.append({"event": "gap", **self._served, "lost": self._gap})
+                self._gap = 0
+
+    def _say(self, error: LedgerError | None) -> None:
+        """Once when it begins and once when it ends: a full disk must not fill another one."""
+        if error and not self._failing:
+            print(f"{error}; {'answers go on without' if self._goes_on else 'nothing is answered'}", file=sys.stderr)
+        elif self._failing and not error:
+            print(f"the audit log takes lines again; {self.lost} were lost since the start", file=sys.stderr)
+        sys.stderr.flush()
+        self._failing = error is not None
+
+
+def summary(turns: Iterable[Turn], most: int) -> str:
+    """The beginning of what the user said last, in one line; without characters that steer, and without API keys."""
+    said = [" ".join(turn.texts) for turn in turns if turn.role == "user"]
+    shown = "".join(char if char.isprintable() else " " for char in (said or [""])[-1])
+    return _API_KEY.sub("csm_...", " ".join(shown.split()))[:most]
 
 
 def _text_key(log: Path) -> bytes:

@@ -24,6 +24,8 @@ class Configuration(BaseModel):
     model_name: str = Field(pattern=r"^[a-z][a-z0-9_.-]{0,62}$", description="What clients call the model.")
     socket: Path = Field(description="UNIX socket to listen on; its directory guards it.")
     audit_log: Path = Field(description="Where every request leaves a line.")
+    audit_full: Literal["refuse", "continue"] = Field("refuse", description="When the log takes no line: see audit.py.")
+    audit_text: int = Field(0, ge=0, le=500, description="Characters of what was asked that the log keeps; 0: none.")
     device: Literal["cpu", "cuda"] = "cuda"
     precision: Literal["bf16", "fp16", "fp32", "int8"] = "bf16"
     release: str = Field("none", max_length=64, description="Release id, for the audit log.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -15,7 +16,12 @@ from service.vision.audit import Auditor, Entry
 from service.vision.configuration import Configuration
 from service.vision.engine.protocol import Engine, EngineUnusable
 from service.vision.errors import ApiError
+from service.vision.metrics import Metrics
+from service.vision.moment import Moment
 from service.vision.reading import Reader
+
+_LONGEST_STEP = 300.0
+"""Seconds; the prefill of a full context on a slow processor stays below."""
 
 
 @dataclass
@@ -27,6 +33,7 @@ class Serving:
     auditor: Auditor
     admission: Admission
     reader: Reader
+    metrics: Metrics
     failure: str | None = None
     since: int = field(default_factory=now)
 
@@ -41,6 +48,15 @@ class Serving:
             self.failure = f"the engine could not start: {error}"
             traceback.print_exc(file=sys.stderr)
 
+    def require_healthy(self) -> None:
+        """Raises ApiError 503 when the engine failed or gave no sign of life for long; loading is healthy."""
+        health = self.engine.health()
+        if self.failure or health.state == "failed":
+            raise ApiError(503, self.failure or "the engine has died", "engine_failed", retry_after=5)
+        if health.state == "ready" and health.beat > _LONGEST_STEP:
+            message = f"the engine gave no sign of life for {health.beat:.0f} s"
+            raise ApiError(503, message, "engine_stuck", retry_after=5)
+
     def require_ready(self) -> None:
         """Raises ApiError 503 while there is nothing that could answer."""
         if self.admission.closed:
@@ -48,6 +64,33 @@ class Serving:
         state = self.engine.health().state
         if state != "ready":
             raise ApiError(503, f"the engine is {state}", f"engine_{state}", retry_after=5)
+
+    def require_room(self) -> None:
+        """Raises ApiError 503 while the next request would be turned away."""
+        self.require_ready()
+        if self.admission.full:
+            raise ApiError(503, "the queue is full", "queue_full", retry_after=1)
+
+    def moment(self) -> Moment:
+        """For the metrics."""
+        return Moment(
+            ready=_holds(self.require_room),
+            healthy=_holds(self.require_healthy),
+            beat=self.engine.health().beat,
+            load=self.engine.load(),
+            places=self.admission.most,
+            places_taken=self.admission.inside,
+            audit_failures=self.auditor.failures,
+            audit_lost=self.auditor.lost,
+        )
+
+
+def _holds(require: Callable[[], None]) -> bool:
+    try:
+        require()
+    except ApiError:
+        return False
+    return True
 
 
 def of(request: Request) -> Serving:

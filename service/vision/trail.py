@@ -12,9 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.vision import audit, faults
 from service.vision.assets import ASSETS
 from service.vision.audit import Auditor, AuditUnavailable, Entry
+from service.vision.metrics import Metrics
 
-_UNWRITTEN = frozenset({"/healthz", "/readyz", *ASSETS})
-"""Paths that leave no line: probes and the page's files are asked of no model, and would bury what is."""
+_UNWRITTEN = frozenset({"/healthz", "/readyz", "/metrics", *ASSETS})
+"""Paths that leave no line: probes, figures and the page's files are asked of no model, and would bury what is."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _CLIENT_GONE = 499
@@ -31,9 +32,10 @@ _UNAVAILABLE = {
 class Trail:
     """Gives each request its audit entry and its id, and writes the line before the answer's last byte."""
 
-    def __init__(self, app: ASGIApp, auditor: Auditor) -> None:
+    def __init__(self, app: ASGIApp, auditor: Auditor, metrics: Metrics) -> None:
         self._app = app
         self._auditor = auditor
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +43,7 @@ class Trail:
             return
         entry = _entry(scope)
         audit.attach(scope, entry)
-        exit_ = _Exit(self._auditor, entry, send, settled=scope["path"] in _UNWRITTEN)
+        exit_ = _Exit(self._auditor, self._metrics, entry, send, settled=scope["path"] in _UNWRITTEN)
         try:
             await self._app(scope, receive, exit_.send)
         except Exception as error:  # Answered already, with 500; uvicorn would log the message too.
@@ -53,8 +55,9 @@ class Trail:
 class _Exit:
     """Holds back an answer's head until its first part is known: a whole answer goes out with its line written."""
 
-    def __init__(self, auditor: Auditor, entry: Entry, send: Send, settled: bool) -> None:
+    def __init__(self, auditor: Auditor, metrics: Metrics, entry: Entry, send: Send, settled: bool) -> None:
         self._auditor = auditor
+        self._metrics = metrics
         self._entry = entry
         self._send = send
         self._settled = settled
@@ -78,6 +81,7 @@ class _Exit:
         """Whatever happened, the line is written; an answer that is not complete by now was cut by its client."""
         if not self._settled:
             self._status = _CLIENT_GONE
+            self._entry.reason = self._entry.reason or "cancelled"
         await self._settle()
 
     async def _settle(self) -> bool:
@@ -87,7 +91,10 @@ class _Exit:
         try:
             await self._auditor.write(self._entry, self._status)
         except AuditUnavailable:
+            self._entry.reason = "audit_unavailable"
             return False
+        finally:
+            self._metrics.request(self._entry)
         return True
 
     def _refusal(self, message: Message) -> Message:

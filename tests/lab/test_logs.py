@@ -1,12 +1,16 @@
 """Logs are their writers' own, and are turned over without losing a line or writing one twice."""
 
 import json
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from deploy.components.logs import OWNERS
-from tests.lab.deployment import Deployment
+from deploy.facts.chained.logs import LOGS
+from deploy.paths import ROOT
+from tests.lab.deployment import CASEMATE, Deployment
 from tests.lab.yard import Yard
 
 pytestmark = pytest.mark.lab
@@ -99,6 +103,69 @@ def test_nginx_opens_its_logs_anew(yard: Yard) -> None:
     assert len(before) >= 2
     yard.host.run(f"for f in /var/log/casemate/proxy/*.jsonl; do echo '{{}}' >>$f; done; {_TURN_OVER}; sleep 1")
     assert yard.says(opened).split("\n") == before, "they write to the names that Nginx is configured with"
+
+
+def test_the_operator_sees_who_changed_a_log_and_where(deployed: Deployment) -> None:
+    """The real logs of a deployed host, changed as root and put back."""
+    host, name = Yard(deployed.host), deployed.host.name
+    journal = LOGS["deploy"]
+    good = json_of(deployed, "verify")[name]
+    assert set(good) == set(LOGS)
+    assert good["deploy"]["lines"] > 0
+    assert good["vision"]["lines"] > 0, "the golden question is in it"
+    host.host.run(f"cp -p {journal} /root/casemate-test-journal")
+    try:
+        host.host.run(f'sed -i \'1s/"run"/"ruin"/\' {journal}')
+        [finding, *_] = json_of(deployed, "verify", status=1)[name]["deploy"]["findings"]
+        assert (finding["kind"], finding["where"].rpartition(":")[2]) == ("edited", "1")
+        host.host.run(f"cat /root/casemate-test-journal >{journal}; sed -i '$d' {journal}")
+        [cut, *_] = json_of(deployed, "verify", status=1)[name]["deploy"]["findings"]
+        assert (cut["kind"], cut["where"]) == ("truncated", journal)
+    finally:
+        host.host.run(f"cat /root/casemate-test-journal >{journal}; rm /root/casemate-test-journal")
+    json_of(deployed, "verify")
+
+
+def test_the_operator_sees_the_last_lines_and_the_figures(deployed: Deployment) -> None:
+    tail = casemate_logs(deployed, "tail", "-n", "1", "--json")
+    line = json.loads(tail.stdout)
+    assert (line["host"], line["event"], line["status"]) == (deployed.host.name, "request", 200)
+    figures = json_of(deployed, "stats")["hosts"][deployed.host.name]
+    assert figures["requests"] > 0
+    assert figures["tokens_out"] > 0
+    assert figures["seconds"]["first_token"]["p50"] > 0
+    assert deployed.host.name in casemate_logs(deployed, "stats").stdout
+
+
+def test_prometheus_s_figures_are_behind_the_door_for_who_has_a_key(deployed: Deployment) -> None:
+    """Through the real door: a key from the lab opens, none does not."""
+    record, state = deployed.host.record, deployed.lab.directory
+    url = f"https://{record.name}.casemate.test:{record.https_port}/metrics"
+    curl = ["curl", "-sS", "--cacert", str(ROOT / ".casemate/ca/ca.pem"), "-w", "%{http_code}", "--connect-to"]
+    curl = [*curl, f"::{record.address}:{record.https_port}", url]
+    key = (state / "api-key").read_text().strip()
+    opened = subprocess.run([*curl, "-H", f"Authorization: Bearer {key}"], capture_output=True, text=True, check=True)
+    assert opened.stdout.endswith("200")
+    assert "casemate_vision_ready 1.0" in opened.stdout
+    closed = subprocess.run(curl, capture_output=True, text=True, check=True)
+    assert closed.stdout.endswith("401")
+    assert "casemate_vision" not in closed.stdout
+
+
+def casemate_logs(
+    deployed: Deployment, verb: str, *arguments: str, status: int = 0
+) -> "subprocess.CompletedProcess[str]":
+    """`casemate logs VERB` on this host alone."""
+    command = [CASEMATE, "logs", verb, deployed.inventory, "--limit", str(deployed.limit), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stdout + done.stderr
+    return done
+
+
+def json_of(deployed: Deployment, verb: str, status: int = 0) -> dict[str, Any]:
+    """What it prints with --json."""
+    found: dict[str, Any] = json.loads(casemate_logs(deployed, verb, "--json", status=status).stdout)
+    return found
 
 
 def test_the_journal_is_on_disk(yard: Yard) -> None:

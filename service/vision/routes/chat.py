@@ -94,4 +94,4 @@ async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering
         raise
     line.tokens_in = generations[0].prompt_tokens
     name = serving.configuration.model_name
-    return Answering(f"chatcmpl-{line.request}", name, generations, asked.stop or (), line)
+    return Answering(f"chatcmpl-{line.request}", name, generations, asked.stop or (), line, serving.metrics)

@@ -8,7 +8,14 @@ import pytest
 
 from deploy.facts.program import self_contained
 
-PROGRAMS = ("deploy.facts.posture.snapshot", "deploy.facts.probes.attempt", "deploy.facts.probes.experiment")
+PROGRAMS = (
+    "deploy.facts.posture.snapshot",
+    "deploy.facts.probes.attempt",
+    "deploy.facts.probes.experiment",
+    "deploy.facts.chained.judged",
+    "deploy.facts.chained.tailed",
+    "deploy.facts.chained.counted",
+)
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -67,6 +68,16 @@ class Running:
             else json.dumps({**question(), **changes} if body is None else body).encode()
         )
         return self.client.post("/v1/chat/completions", content=content, headers={"content-type": "application/json"})
+
+    def send(self, body: bytes, length: int | None = None) -> socket.socket:
+        """A request by hand, to be able to leave in the middle of it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self.configuration.socket))
+        headers = "".join(f"{name}: {value}\r\n" for name, value in IDENTITY.items())
+        length = len(body) if length is None else length
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: v\r\n{headers}content-length: {length}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        return connection
 
     def forget(self) -> None:
         """Let `lines` begin here."""

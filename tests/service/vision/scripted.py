@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from service.vision.conversation import Job
-from service.vision.engine.protocol import Done, Health, JobFailed, JobRefused, Load, Text
+from service.vision.engine.protocol import Done, EngineBusy, Health, JobFailed, JobRefused, Load, Text
 
 Say = str | float | JobFailed
 """A text, a pause in seconds, or a failure."""
@@ -54,7 +54,7 @@ class ScriptedEngine:
     script: Sequence[Say] = ("It", " is", " red.")
     reason: str = "stop"
     thinks_first: bool = False
-    refusal: JobRefused | JobFailed | None = None
+    refusal: JobRefused | JobFailed | EngineBusy | None = None
     state: str = "ready"
     beat: float = 0.0
     width: int = 2

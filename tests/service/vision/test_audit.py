@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import socket
 import stat
 import subprocess
 import sys
@@ -16,27 +15,16 @@ from PIL import Image
 
 from service.ledger import Ledger, LedgerError
 from service.vision.engine.protocol import JobFailed
-from tests.service.vision.running import IDENTITY, Running, part, picture, question, user
+from tests.service.vision.running import Running, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "correct-horse-battery"
 
 
-def raw(service: Running, body: bytes, length: int | None = None) -> socket.socket:
-    """Send a request by hand, to be able to leave in the middle of it."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(service.configuration.socket))
-    headers = "".join(f"{name}: {value}\r\n" for name, value in IDENTITY.items())
-    length = len(body) if length is None else length
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: v\r\n{headers}content-length: {length}\r\n\r\n"
-    connection.sendall(head.encode() + body)
-    return connection
-
-
 def gone(service: Running, engine: ScriptedEngine, **changes: Any) -> dict[str, Any]:
     """Ask, wait until the engine is at work, leave; the line that this left."""
-    connection = raw(service, json.dumps({**question(), **changes}).encode())
+    connection = service.send(json.dumps({**question(), **changes}).encode())
     deadline = time.monotonic() + 5
     while not (engine.generations and engine.generations[-1].said) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -170,7 +158,7 @@ def test_a_client_that_does_not_read_is_cut(tmp_path: Path) -> None:
     engine = ScriptedEngine(script=["x" * 100_000] * 100)
     running = Running(tmp_path, engine, send_seconds=0.2).start()
     try:
-        connection = raw(running, json.dumps({**question(), "stream": True}).encode())
+        connection = running.send(json.dumps({**question(), "stream": True}).encode())
         (line,) = running.lines(1)
         assert (line["status"], line["reason"]) == (499, "cancelled")
         assert engine.generations[0].said < 100
@@ -181,7 +169,7 @@ def test_a_client_that_does_not_read_is_cut(tmp_path: Path) -> None:
 
 
 def test_a_client_that_leaves_while_sending(service: Running) -> None:
-    raw(service, b'{"model": ', length=1000).close()
+    service.send(b'{"model": ', length=1000).close()
     (line,) = service.lines(1)
     assert (line["status"], line["reason"]) == (499, "cancelled")
     assert service.serving.admission.inside == 0
@@ -227,3 +215,21 @@ def test_request_ids_are_nginx_s_or_made(service: Running) -> None:
     forged = service.client.get("/v1/models", headers={"x-request-id": "a b\\n"})
     assert len(forged.headers["x-request-id"]) == 32
     assert next(line["request"] for line in service.lines(2)) == "abcdef0123456789"
+
+
+def test_no_text_is_kept_unless_the_operator_chose_it(service: Running, tmp_path: Path) -> None:
+    service.ask(messages=[user(part(), SECRET)])
+    (line,) = service.lines(1)
+    assert "summary" not in line
+    running = Running(tmp_path, ScriptedEngine(), audit_text=40).start()
+    try:
+        earlier = [user("first"), {"role": "assistant", "content": "an answer"}]
+        nasty = "What\n\tis \x1b[31mred\u202e?\u0000 csm_alice_" + "x" * 43 + " " + SECRET * 9
+        running.ask(messages=[*earlier, user(part(), nasty)])
+        running.ask(b"{")
+        answered, refused = running.lines(2)
+    finally:
+        running.stop()
+    assert answered["summary"] == f"What is [31mred ? csm_... {SECRET}"[:40]
+    assert len(answered["text"]) == 64
+    assert "summary" not in refused

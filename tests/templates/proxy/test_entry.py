@@ -9,6 +9,7 @@ GUARDED = [
     ("POST", "/v1/chat/completions"),
     ("GET", "/v1/models"),
     ("GET", "/index.html"),
+    ("GET", "/metrics"),
     ("GET", "/v1/files"),
     ("PUT", "/x"),
 ]
@@ -102,12 +103,29 @@ def test_the_inner_places_are_not_there(door: Any, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/v1/chat/completions", "POST"), ("DELETE", "/v1/models", "GET"), ("POST", "/v1/models", "GET")],
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("DELETE", "/v1/models", "GET"),
+        ("POST", "/v1/models", "GET"),
+        ("POST", "/metrics", "GET"),
+    ],
 )
 def test_a_wrong_method_says_which_is_right(door: Any, method: str, path: str, allowed: str) -> None:
     answer = door.request(method, path)
     assert (answer.status, answer.code) == (405, "method_not_allowed")
     assert answer.headers["allow"] == allowed
+
+
+def test_the_metrics_are_for_who_has_a_key_and_in_the_format_that_he_asks_for(door: Any) -> None:
+    answer = door.get("/metrics", {**GOOD, "Accept": "application/openmetrics-text; version=1.0.0"})
+    assert (answer.status, answer.json["path"]) == (200, "/metrics")
+    assert answer.json["headers"]["accept"].startswith("application/openmetrics-text")
+    assert "authorization" not in answer.json["headers"]
+    assert door.seen("gate")[-1]["headers"]["x-original-uri"] == "/metrics"
+    for path in ("/metrics/", "/Metrics", "/metrics.txt", "/metrics;x", "/v1/../metrics/x"):
+        assert door.get(path).status == 404
+    assert door.get("/metrics", {"Authorization": "Bearer confined"}).status == 403
+    assert '"path":"/metrics","status":"200","principal":"demo"' in door.log("access.jsonl")
 
 
 def test_a_key_in_the_address_is_refused_and_not_written_down(door: Any) -> None:

@@ -1,0 +1,203 @@
+"""casemate logs: what the hosts' chained logs say, and whether anybody changed them."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from pyinfra.context import ctx_host
+
+from deploy.cli import options, output
+from deploy.cli.lines import fields_of, row, shown
+from deploy.cli.period import Moment
+from deploy.errors import CasemateError
+from deploy.facts.chained.logs import LOGS
+from deploy.facts.told import told
+from deploy.run.anchors import Anchored, anchored, note
+from deploy.run.connection import Connection, connected, host_key
+from deploy.settings.inventory import read_inventory
+
+_FOLLOW_SECONDS = 1.0
+_MOST_FOLLOWED = 500
+"""Lines a host in one look."""
+
+Found = dict[str, dict[str, Any]]
+"""What each host's program printed; {"error"} where it could not."""
+
+
+@click.group()
+def logs() -> None:
+    """Verify, show and count the chained logs of every host: vision's requests, gate's refusals, the deploy journal."""
+
+
+@logs.command()
+@options.inventory
+@options.limit
+@options.as_json
+def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
+    """Find lines that are missing, edited, moved or cut; exits with 1 on any finding.
+
+    How far each good log had come is noted in .casemate/anchors, and held against it the next time: what was cut or
+    made anew before that shows, whoever has the keys by then.
+    """
+    known = anchored(inventory)
+    with _hosts(inventory, limit) as connection:
+        keys = {host.name: host_key(host) for host in connection.hosts}
+        for name in [name for name, key in keys.items() if name in known and known[name].host_key != key]:
+            output.say(f"{name} has another host key than at the last verify: its logs are judged as a new machine's")
+            del known[name]
+        found = _all(
+            connection,
+            "deploy.facts.chained.judged",
+            lambda host: (LOGS, known[host].logs if host in known else {}),
+        )
+    note(inventory, {host: Anchored(key, _ends(found[host])) for host, key in keys.items() if _ends(found[host])})
+    if as_json:
+        output.document(found)
+    else:
+        rows = [line for host, verdicts in found.items() for line in _verdict_rows(host, verdicts)]
+        output.table([{key: shown(text) for key, text in line.items()} for line in rows])
+    if not all(_good(verdicts) for verdicts in found.values()):
+        sys.exit(1)
+
+
+@logs.command()
+@options.inventory
+@click.option("--log", type=click.Choice(list(LOGS)), default="vision", help="Which log; vision's without this.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(1, 10_000), default=10, help="How many of each host; 10 without this."
+)
+@click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
+@options.limit
+@options.as_json
+def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, ...], as_json: bool) -> None:
+    """Show the last lines; with --json one object a line, as it is in the log, and its host."""
+    after: dict[str, str] = {}
+    with _hosts(inventory, limit) as connection:
+        found, good = _read(connection, LOGS[log], lines, after)
+        if as_json or not found:
+            _print(found, as_json)
+        else:
+            output.table([row(host, fields) for host, fields in found])
+        while follow:
+            time.sleep(_FOLLOW_SECONDS)
+            _print(_read(connection, LOGS[log], _MOST_FOLLOWED, after)[0], as_json)
+    if not good:
+        sys.exit(1)
+
+
+@logs.command()
+@options.inventory
+@click.option("--since", type=Moment(), default="24h", help="An age (30m, 24h, 7d) or a time (UTC); 24h without this.")
+@click.option("--until", type=Moment(), default=None, help="The same; now without this.")
+@options.limit
+@options.as_json
+def stats(inventory: str, since: datetime, until: datetime | None, limit: tuple[str, ...], as_json: bool) -> None:
+    """Count requests, principals, tokens and pictures, and rank latencies; counted on each host, in its own log."""
+    period = [moment.isoformat(timespec="microseconds") for moment in (since, until or datetime.now(UTC))]
+    with _hosts(inventory, limit) as connection:
+        found = _all(connection, "deploy.facts.chained.counted", lambda _: (LOGS["vision"], *period))
+    if as_json:
+        output.document({"since": period[0], "until": period[1], "hosts": found})
+    else:
+        output.table([_figures(host, told) for host, told in found.items()])
+        if people := [line for host, told in found.items() for line in _principals(host, told)]:
+            output.answer("")
+            output.table(people)
+    if any("error" in told for told in found.values()):
+        sys.exit(1)
+
+
+def _hosts(inventory: str, limit: tuple[str, ...]) -> Any:
+    return connected(*read_inventory(inventory, (), limit))
+
+
+def _all(connection: Connection, entry: str, arguments: Callable[[str], tuple[Any, ...]]) -> Found:
+    """One program on all hosts at once."""
+
+    def one(host: Any) -> dict[str, Any]:
+        with ctx_host.use(host):
+            try:
+                return told(host, entry, *arguments(host.name))
+            except CasemateError as error:
+                return {"error": error.message}
+
+    greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
+    refused = {name: {"error": error.message} for name, error in connection.refused.items()}
+    return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}
+
+
+def _good(verdicts: Mapping[str, Any]) -> bool:
+    return "error" not in verdicts and all(one.get("findings") == [] for one in verdicts.values())
+
+
+def _ends(verdicts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Where logs without a finding end: what is wrong once stays a finding, and is never noted as good."""
+    if "error" in verdicts:
+        return {}
+    return {log: one["end"] for log, one in verdicts.items() if one.get("findings") == [] and one["end"]}
+
+
+def _verdict_rows(host: str, verdicts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    if "error" in verdicts:
+        yield {"host": host, "log": "-", "lines": "-", "verdict": "unknown", "where": "-", "what": verdicts["error"]}
+        return
+    for log, one in verdicts.items():
+        lines = f"{one['first']} to {one['last']}" if one.get("last") is not None else "none"
+        common = {"host": host, "log": log, "lines": lines}
+        if "error" in one:
+            yield {**common, "verdict": "unknown", "where": LOGS[log], "what": one["error"]}
+        elif not one["findings"]:
+            yield {**common, "verdict": "good", "where": f"{len(one['files'])} files", "what": ""}
+        for finding in one.get("findings", ()):
+            yield {**common, "verdict": finding["kind"], "where": finding["where"], "what": finding["message"]}
+
+
+def _read(
+    connection: Connection, path: str, count: int, after: dict[str, str]
+) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
+    """The lines that follow those in `after` (the last one seen, by host), by time; and whether all hosts told."""
+    found = _all(connection, "deploy.facts.chained.tailed", lambda host: (path, count, after.get(host, "")))
+    for host, said in found.items():
+        if "error" in said:
+            output.say(f"{host}: {shown(said['error'])}")
+    after.update({host: said["lines"][-1] for host, said in found.items() if said.get("lines")})
+    read = [(host, fields_of(line)) for host, said in found.items() for line in said.get("lines", ())]
+    return sorted(read, key=lambda pair: str(pair[1].get("time", ""))), not any(
+        "error" in one for one in found.values()
+    )
+
+
+def _print(found: list[tuple[str, dict[str, Any]]], as_json: bool) -> None:
+    for host, fields in found:
+        output.answer(json.dumps({"host": host, **fields}) if as_json else "  ".join(row(host, fields).values()))
+
+
+def _figures(host: str, told: Mapping[str, Any]) -> dict[str, str]:
+    if "error" in told:
+        return {"host": host, "requests": f"unknown: {told['error']}"}
+    ranks = {
+        f"{name.replace('_', ' ')} p50/p90/p99 (s)": "/".join(
+            "-" if one is None else f"{one:.2f}" for one in ranks.values()
+        )
+        for name, ranks in told["seconds"].items()
+    }
+    return {
+        "host": host,
+        "requests": str(told["requests"]),
+        "by status": shown(", ".join(f"{status}: {count}" for status, count in told["by_status"].items())),
+        "tokens in/out": f"{told['tokens_in']}/{told['tokens_out']}",
+        "pictures": str(told["pictures"]),
+        **ranks,
+        "lost lines": str(told["lost"]),
+    }
+
+
+def _principals(host: str, told: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    for name, one in told.get("principals", {}).items():
+        tokens = f"{one['tokens_in']}/{one['tokens_out']}"
+        counts = {"requests": str(one["requests"]), "tokens in/out": tokens, "pictures": str(one["pictures"])}
+        yield {"host": host, "principal": shown(name), **counts}

@@ -1,0 +1,114 @@
+"""casemate logs tail and stats: the last lines for a terminal, and the figures of a period."""
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.cli.host_logs import run, write
+
+
+def request(at: datetime, **fields: Any) -> bytes:
+    line = {"seq": 0, "time": at.isoformat(timespec="microseconds"), "event": "request", **fields}
+    return json.dumps(line).encode() + b"\n"
+
+
+def test_tail_shows_the_last_lines(log: Path) -> None:
+    fields: dict[str, Any] = {"client": "192.0.2.7", "method": "POST", "route": "/v1/chat/completions", "status": 200}
+    write(log, 2, **fields, finish="stop", tokens_in=300, tokens_out=12, seconds={"total": 1.25})
+    result = run("tail", "-n", "2")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 4
+    for word in ("gpu1", "alice 192.0.2.7", "POST /v1/chat/completions", "200", "stop", "300 > 12", "1.25"):
+        assert word in result.stdout.splitlines()[-1]
+    shown = [json.loads(line) for line in run("tail", "-n", "3", "--json").stdout.splitlines()]
+    assert [(one["host"], one["number"]) for one in shown] == [("gpu1", 7), ("gpu1", 0), ("gpu1", 1)]
+    assert shown[-1] == {"host": "gpu1", **json.loads(log.read_bytes().splitlines()[-1])}
+    assert run("tail", "--log", "gate").stdout == ""
+
+
+def test_nothing_in_a_log_steers_the_terminal(log: Path) -> None:
+    evil = "\x1b[2J\u202e\x9bx"
+    with log.open("ab") as file:
+        file.write(request(datetime.now(UTC), principal=evil, status=evil, client=evil, reason=evil))
+        file.write(b"\x1b[2J no line \xff\xc2\x9b\n")
+        file.write(json.dumps({"event": evil, evil: evil}).encode() + b"\n")
+    for result in (run("tail"), run("tail", "--json"), run("stats"), run("verify")):
+        assert not [char for char in result.stdout if not char.isprintable() and char != "\n"]
+
+
+def test_follow_shows_each_line_once_whatever_number_it_claims(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forge_one() -> None:
+        with log.open("ab") as file:
+            file.write(b'{"seq":999999999,"time":"2026","forged":1}\n')
+
+    steps: list[Callable[[], None]] = [lambda: write(log, 2), lambda: None, forge_one, lambda: write(log, 1)]
+
+    def sleep(_: float) -> None:
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+
+    monkeypatch.setattr("time.sleep", sleep)
+    result = run("tail", "-n", "1", "--follow", "--json")
+    shown = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one.get("number", "forged") for one in shown] == [7, 0, 1, "forged", 0]
+
+
+def test_stats_of_a_period_out_of_every_file(log: Path) -> None:
+    now = datetime.now(UTC)
+    answered: dict[str, Any] = {"status": 200, "finish": "stop", "reason": None, "tokens_in": 10, "tokens_out": 5}
+    older = [
+        request(now - timedelta(hours=3), principal="alice", pictures=[{}, {}], **answered, seconds={"total": number})
+        for number in range(1, 101)
+    ]
+    with gzip.open(log.with_name("audit.jsonl-20261120-080000.gz"), "wb") as file:
+        file.write(request(now - timedelta(days=3), principal="long-ago", **answered) + b"".join(older[:60]))
+    log.with_name("audit.jsonl-20261121-080000").write_bytes(b"".join(older[60:]))
+    log.write_bytes(
+        request(now - timedelta(minutes=5), principal="bob", status=429, reason="queue_full")
+        + request(now - timedelta(minutes=4), principal="bob", status=200, reason="out_of_memory", tokens_out=3)
+        + request(now - timedelta(minutes=3), **answered, seconds={"total": 0.5, "first_token": 0.25})
+        + json.dumps({"event": "gap", "lost": 4, "time": now.isoformat()}).encode()
+        + b"\nno line\n[]\n"
+        + request(now, tokens_in="many", pictures=7, seconds=[], status=200, finish="stop")[:-40]
+    )
+    whole = json.loads(run("stats", "--json").stdout)["hosts"]["gpu1"]
+    assert (whole["requests"], whole["tokens_in"], whole["tokens_out"], whole["pictures"]) == (103, 1010, 508, 200)
+    assert (whole["by_status"], whole["by_reason"]) == ({"200": 102, "429": 1}, {"queue_full": 1, "out_of_memory": 1})
+    assert whole["principals"]["alice"] == {"requests": 100, "tokens_in": 1000, "tokens_out": 500, "pictures": 200}
+    assert list(whole["principals"]) == ["-", "alice", "bob"]
+    assert whole["seconds"] == {
+        "total": {"p50": 50, "p90": 90, "p99": 99},
+        "first_token": {"p50": 0.25, "p90": 0.25, "p99": 0.25},
+    }
+    assert whole["lost"] == 4
+    late = json.loads(run("stats", "--since", "1h", "--json").stdout)["hosts"]["gpu1"]
+    assert late["requests"] == 3
+    until = (now - timedelta(hours=1)).isoformat()
+    early = json.loads(run("stats", "--since", "7d", "--until", until, "--json").stdout)["hosts"]["gpu1"]
+    assert (early["requests"], early["seconds"]["first_token"]["p50"]) == (101, None)
+    table = run("stats")
+    assert "200: 102, 429: 1" in table.stdout
+    assert "50.00/90.00/99.00" in table.stdout
+    assert "bob" in table.stdout
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", "24", "0h", "-1h", "2026-13-01"])
+def test_a_moment_that_is_none_is_a_usage_error(log: Path, wrong: str) -> None:
+    result = run("stats", "--since", wrong)
+    assert result.exit_code == 2
+    assert "24h" in result.output
+
+
+def test_a_large_log_is_counted_in_seconds(log: Path) -> None:
+    """100,000 requests: the host's python3 needs about a second; ten times that is still an answer."""
+    line = request(datetime.now(UTC), principal="a", status=200, finish="stop", tokens_in=1, seconds={"total": 1.0})
+    log.write_bytes(line * 100_000)
+    began = datetime.now(UTC)
+    assert json.loads(run("stats", "--json").stdout)["hosts"]["gpu1"]["requests"] == 100_000
+    assert datetime.now(UTC) - began < timedelta(seconds=15)

@@ -1,0 +1,138 @@
+"""A log that takes no line: a file system that is really full, and a disk that is slow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from service.ledger import Ledger, verify
+from tests.service.vision.running import Running
+from tests.service.vision.scripted import ScriptedEngine
+from tests.service.vision.test_metrics import figures
+
+
+class Small:
+    """A file system of 256 KiB with an audit log, and a service that writes it."""
+
+    def __init__(self, directory: Path, place: Path, audit_full: Literal["refuse", "continue"]) -> None:
+        self.log = place / "audit.jsonl"
+        self.ballast = place / "ballast"
+        self.service = Running(directory, ScriptedEngine(), audit_log=self.log, audit_full=audit_full).start()
+
+    def fill(self) -> None:
+        """To the last byte, but for the end of the log's own page."""
+        self.service.ask()
+        with self.ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+
+    def lines(self) -> list[dict[str, Any]]:
+        assert verify(self.log).findings == []
+        return [json.loads(line) for line in self.log.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], check=False).returncode:
+        pytest.skip("may not mount a file system here")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_refuse_gives_no_answer_without_a_line(tmp_path: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = Small(tmp_path, place, "refuse")
+    service = small.service
+    small.fill()
+    answered = 1
+    while (answer := service.ask()).status_code == 200:
+        answered += 1
+        assert answered < 100
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "audit_unavailable")
+    assert answer.headers["retry-after"] == "5"
+    assert "It is" not in answer.text
+    streamed = service.ask(stream=True)
+    assert "audit_unavailable" in streamed.text
+    assert "[DONE]" not in streamed.text
+    assert service.client.get("/v1/models").status_code == 503
+    assert service.client.get("/readyz").status_code == 200
+    assert len(small.lines()) == answered
+    found = figures(service)
+    assert (found["audit_failures_total"], found["audit_lost_lines_total"]) == (3, 0)
+    assert found['request_failures_total{code="audit_unavailable"}'] == 3
+    small.ballast.unlink()
+    assert service.ask().status_code == 200
+    assert [line["event"] for line in small.lines()] == ["request"] * (answered + 1)
+    told = capsys.readouterr().err
+    assert told.count("nothing is answered") == 1
+    assert told.count("takes lines again") == 1
+    service.stop()
+
+
+def test_continue_answers_counts_and_tells_the_log_later(
+    tmp_path: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = Small(tmp_path, place, "continue")
+    service = small.service
+    small.fill()
+    asked = 1
+    while not figures(service)["audit_lost_lines_total"]:
+        assert service.ask().status_code == 200
+        asked += 1
+        assert asked < 100
+    written = len(small.lines())
+    answers = [service.ask(stream=stream) for stream in (False, True, False)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert answers[1].text.endswith("data: [DONE]\n\n")
+    assert service.client.get("/readyz").status_code == 200
+    found = figures(service)
+    assert found["audit_failures_total"] == found["audit_lost_lines_total"] == asked + 3 - written == 4
+    assert found['request_success_total{finished_reason="stop"}'] == asked + 3
+    assert "answers go on without" in capsys.readouterr().err
+    small.ballast.unlink()
+    assert service.ask().status_code == 200
+    *_, gap, last = small.lines()
+    assert (gap["event"], gap["lost"], last["event"]) == ("gap", 4, "request")
+    assert "4 were lost" in capsys.readouterr().err
+    service.stop()
+
+
+def test_a_gap_is_told_of_at_the_end_at_the_latest(tmp_path: Path, place: Path) -> None:
+    small = Small(tmp_path, place, "continue")
+    small.fill()
+    while not figures(small.service)["audit_lost_lines_total"]:
+        small.service.ask()
+    small.ballast.unlink()
+    small.service.stop()
+    assert (small.lines()[-1]["event"], small.lines()[-1]["lost"]) == ("gap", 1)
+
+
+def test_a_slow_disk_holds_up_no_other(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Ledger.append
+
+    def slow(self: Ledger, fields: Any) -> int:
+        time.sleep(0.4)
+        return append(self, fields)
+
+    monkeypatch.setattr(Ledger, "append", slow)
+    asking = [threading.Thread(target=service.ask) for _ in range(3)]
+    began = time.monotonic()
+    for one in asking:
+        one.start()
+    waited = []
+    while any(one.is_alive() for one in asking):
+        asked = time.monotonic()
+        assert service.client.get("/healthz").status_code == 200
+        waited.append(time.monotonic() - asked)
+    assert time.monotonic() - began > 1.1
+    assert max(waited) < 0.3
+    service.lines(3)
