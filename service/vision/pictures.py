@@ -18,7 +18,6 @@ from service.vision.conversation import Picture
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _URL = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,")
-_MOST_STRETCHED = 200
 _PIECE = 1 << 18  # Decoded piece by piece, so that other threads, the event loop's among them, get their turn.
 _STRIP = 256
 _ORIENTATION = 0x0112
@@ -44,15 +43,16 @@ class PictureRefused(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one picture: bytes as a file, pixels before it is scaled down."""
+    """Of one picture: bytes as a file, pixels before it is scaled down, longer side as a multiple of the shorter."""
 
     file_bytes: int
     pixels: int
+    stretch: int
 
 
 def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]]) -> Picture:
     """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused."""
-    image = _upright(_open(_file(url, limits.file_bytes), limits.pixels))
+    image = _upright(_open(_file(url, limits.file_bytes), limits))
     digest = _digest(image)
     size = fit(*image.size)
     # The image processor would resample to this size in the same way; done here, the large original can go.
@@ -86,20 +86,22 @@ def _file(url: str, most: int) -> bytes:
     return file
 
 
-def _open(file: bytes, most: int) -> Image.Image:
+def _open(file: bytes, limits: Limits) -> Image.Image:
     """The header first: size and kind are judged before any pixel is decoded."""
     try:
         image = Image.open(io.BytesIO(file), formats=_FORMATS)
     except Image.DecompressionBombError:
-        raise PictureRefused("image_too_many_pixels", f"expected at most {most} pixels") from None
+        raise PictureRefused("image_too_many_pixels", f"expected at most {limits.pixels} pixels") from None
     except Exception:
         raise PictureRefused("image_unreadable", "is no JPEG, PNG or WEBP") from None
     width, height = image.size
-    if width * height > most:
-        raise PictureRefused("image_too_many_pixels", f"expected at most {most} pixels, got {width} x {height}")
-    if min(width, height) < 1 or max(width, height) > _MOST_STRETCHED * min(width, height):
+    if width * height > limits.pixels:
         raise PictureRefused(
-            "image_too_stretched", f"expected sides of at most {_MOST_STRETCHED}:1, got {width}:{height}"
+            "image_too_many_pixels", f"expected at most {limits.pixels} pixels, got {width} x {height}"
+        )
+    if min(width, height) < 1 or max(width, height) > limits.stretch * min(width, height):
+        raise PictureRefused(
+            "image_too_stretched", f"expected sides of at most {limits.stretch}:1, got {width}:{height}"
         )
     try:
         # A phone's JPEG may bring more pictures of the same scene (MPO); its first is the photograph.

@@ -19,7 +19,7 @@ from service.vision.conversation import Picture
 from service.vision.pictures import Limits, PictureRefused, decode
 from tests.service.vision.running import data_url, picture
 
-LIMITS = Limits(file_bytes=200_000, pixels=1_000_000)
+LIMITS = Limits(file_bytes=200_000, pixels=1_000_000, stretch=200)
 
 
 def as_it_is(width: int, height: int) -> tuple[int, int]:
@@ -148,7 +148,7 @@ def test_padding_in_the_middle_of_a_long_file_is_found() -> None:
     text = base64.b64encode(bytes(400_000)).decode()
     step = (1 << 18) // 3 * 4
     with pytest.raises(PictureRefused, match="padding at the end"):
-        decode("data:image/png;base64," + text[: step - 2] + "==" + text[step:], Limits(500_000, 9), as_it_is)
+        decode("data:image/png;base64," + text[: step - 2] + "==" + text[step:], Limits(500_000, 9, 200), as_it_is)
 
 
 @pytest.mark.parametrize("orientation", range(10))
