@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from service.vision.errors import ApiError, invalid
 from service.vision.messages import Message, Strict
@@ -48,8 +48,15 @@ Stop = Annotated[str, Field(min_length=1, max_length=256)]
 Stops = Annotated[list[Stop], BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop]), Field(max_length=4)]
 
 
+def _describe_neutral(schema: dict[str, Any]) -> None:
+    for name, values in _NEUTRAL.items():
+        schema["properties"][name] = {"enum": [*values, None], "description": "Not supported; these ask for nothing."}
+
+
 class ChatRequest(Strict):
     """One question with its conversation."""
+
+    model_config = ConfigDict(json_schema_extra=_describe_neutral)
 
     model: str = Field(max_length=256)
     messages: list[Message] = Field(min_length=1, max_length=1000)

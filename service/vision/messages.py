@@ -23,7 +23,10 @@ class TextPart(Strict):
 class ImageUrl(Strict):
     """A picture as a data URL; `detail` low scales it down to a coarse one."""
 
-    url: str = Field(description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.")
+    url: str = Field(
+        description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.",
+        json_schema_extra={"pattern": "^data:image/(jpeg|jpg|png|webp);base64,"},  # Judged where it gets its own code.
+    )
     detail: Literal["auto", "low", "high"] = "auto"
 
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import FrameType
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.vision.errors import ApiError
 from service.vision.serving import Serving
 
 _LAST_SECONDS = 5
+
+
+class _Http(H11Protocol):
+    """uvicorn's; what is no HTTP is refused in the API's shape, as everything else is."""
+
+    def send_400_response(self, msg: str) -> None:
+        body = json.dumps(ApiError(400, "what came is no HTTP request", "invalid_http").body).encode("ascii")
+        headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+        for event in (h11.Response(status_code=400, headers=[*headers.items()]), h11.Data(body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -24,7 +39,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 uds=str(serving.configuration.socket),
-                http="h11",
+                http=_Http,
                 ws="none",
                 lifespan="on",
                 log_level="warning",
