@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from service.vision.conversation import Picture
+from service.vision.structure import too_complex
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _URL = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,")
@@ -88,6 +89,8 @@ def _file(url: str, most: int) -> bytes:
 
 def _open(file: bytes, limits: Limits) -> Image.Image:
     """The header first: size and kind are judged before any pixel is decoded."""
+    if too_complex(file):
+        raise PictureRefused("image_too_complex", "is made of more parts than a picture needs")
     try:
         image = Image.open(io.BytesIO(file), formats=_FORMATS)
     except Image.DecompressionBombError:
@@ -125,8 +128,10 @@ def _upright(image: Image.Image) -> Image.Image:
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        whole = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+        whole = image if image.mode == "RGBA" else image.convert("RGBA")
+        canvas = Image.new("RGB", whole.size, "white")
+        canvas.paste(whole, mask=whole)
+        return canvas
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
