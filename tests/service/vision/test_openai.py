@@ -59,12 +59,13 @@ def test_a_conversation(official: openai.OpenAI, engine: ScriptedEngine) -> None
 
 def test_every_option_reaches_the_engine(official: openai.OpenAI, engine: ScriptedEngine, service: Running) -> None:
     url = {"url": data_url(picture("blue", kind="WEBP"), "webp"), "detail": "low"}
+    messages: Any = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "image_url", "image_url": url}, {"type": "text", "text": "?"}]},
+    ]
     answer = official.chat.completions.create(
         model="micro",
-        messages=[
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "image_url", "image_url": url}, {"type": "text", "text": "?"}]},
-        ],  # type: ignore[list-item]
+        messages=messages,
         max_completion_tokens=9,
         temperature=0.5,
         top_p=0.9,
@@ -133,7 +134,7 @@ def test_asynchronously_and_at_once(service: Running) -> None:
                 stream = await official.chat.completions.create(model="micro", messages=MESSAGES, stream=True)
                 return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
-            return await asyncio.gather(whole(), streamed(), whole(), streamed())
+            return list(await asyncio.gather(whole(), streamed(), whole(), streamed()))
 
     assert asyncio.run(ask()) == ["It is red."] * 4
 
