@@ -31,7 +31,7 @@ class _Http(H11Protocol):
 class Server(uvicorn.Server):
     """After SIGTERM: not ready, 503 for new requests, running answers finished or, at the deadline, cut; then it ends.
 
-    uvicorn alone would close its socket at once, and Nginx would meet nothing there. A second signal ends it at once.
+    uvicorn alone would close its socket at once, and Nginx would meet nothing there. A second signal is the deadline.
     """
 
     def __init__(self, app: ASGIApp, serving: Serving) -> None:
@@ -54,9 +54,12 @@ class Server(uvicorn.Server):
         self._deadline: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         if self._deadline is None:
-            self._deadline = time.monotonic() + self._serving.configuration.drain_seconds
+            self._deadline = now + self._serving.configuration.drain_seconds
             self._serving.admission.closed = True
+        elif now < self._deadline:
+            self._deadline = now
         else:
             super().handle_exit(sig, frame)
 
