@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +12,11 @@ import pytest
 from deploy.cli.ask import api_key, chat
 from deploy.door import Door, door_of
 from deploy.errors import SettingsError
-from deploy.paths import ROOT
 from deploy.settings.load import InventoryHost, load_inventory
-from tests.deploy.speaking import NAME, Speaking, answer, chunk, cut, event, speaking
+from tests.deploy.cli.asking import PNG, Asking
+from tests.deploy.speaking import Speaking, answer, chunk, cut, event, speaking
 
-PNG = b"\x89PNG\r\n\x1a\n"
 KEY = "csm_demo_key"
-PROGRAM = "import sys; from deploy.cli import main; sys.argv[0] = 'casemate'; main()"
 
 
 @pytest.fixture
@@ -61,31 +57,6 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def there(ca: Path) -> Iterator[Speaking]:
     with speaking(ca) as server:
         yield server
-
-
-class Asking:
-    """The command as an operator types it, with the host `one` behind a door that speaks."""
-
-    def __init__(self, folder: Path, inventory: str, ca: Path, port: int) -> None:
-        proxy = {
-            "proxy.server_name": NAME,
-            "proxy.ca": ca,
-            "proxy.address": f"127.0.0.1:{port}",
-            "proxy.max_body": "1m",
-        }
-        data = [word for name, value in proxy.items() for word in ("--data", f"{name}={value}")]
-        self.pictures = [str(folder / "cat.png"), str(folder / "dog.png")]
-        (folder / "dog.png").write_bytes(PNG + b"dog")
-        self._command = [sys.executable, "-c", PROGRAM, "ask", inventory, "--limit", "one", *data]
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen([*self._command, *words], cwd=ROOT, text=True, **pipes)
-
-    def __call__(self, *words: str, given: str = "") -> tuple[int, str, str]:
-        process = self.start(*words)
-        told = process.communicate(given, timeout=30)
-        return (process.returncode, *told)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is no HTTP, or is HTTP that two readers could read in two ways: refused in the API's shape, and the next works."""
+"""What is no HTTP, or is HTTP that two readers could read in two ways: refused in the API's shape; the next works."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_deep_jpeg_is_refused_at_once() -> None:
     assert decode(data_url(deep(5000, 80)), LIMITS, lambda *_: (28, 28)).width == 5000
     began = time.monotonic()
     assert refusal(deep(5000, 4000)) == "image_too_complex"
-    assert time.monotonic() - began < cost * 5 < cost * 50 / 2
+    assert time.monotonic() - began < cost * 5
 
 
 @pytest.mark.parametrize(
