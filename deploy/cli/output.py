@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from deploy.errors import CasemateError
 
-_UNSEEN = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0)} - {*b"\t\n"}, "\ufffd")
+_UNSEEN = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)} - {*b"\t\n"}, "\ufffd")
 
 
 def say(line: str) -> None:

@@ -124,8 +124,9 @@ def test_it_is_shown_as_it_comes(asking: Asking, there: Speaking) -> None:
 
 
 def test_an_answer_commands_no_terminal(asking: Asking, there: Speaking) -> None:
-    there.says([answer("a\x1b", "]52;c;eA==\x07b\x9b2J\tc\r\nd")])
-    assert asking("?")[1].splitlines() == ["a\ufffd]52;c;eA==\ufffdb\ufffd2J\tc\ufffd", "d"]
+    said = answer("a\x1b", "]52;c;eA==\x07b\x9b2J\tc\r\nd?").replace(b"?", rb"\ud800")
+    there.says([said])
+    assert asking("?")[1].splitlines() == ["a\ufffd]52;c;eA==\ufffdb\ufffd2J\tc\ufffd", "d\ufffd"]
 
 
 def test_an_answer_that_was_cut_by_its_length_says_so(asking: Asking, there: Speaking) -> None:
