@@ -5,14 +5,26 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deploy.errors import CasemateError
+from deploy.events import events
 from deploy.settings.load import InventoryHost
 
 _CONNECT_SECONDS = 10
+_LONGEST_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The id under which the door and the service log a request, and its answer's events, decoded, as they come."""
+
+    request: str | None
+    events: Iterator[Any]
 
 
 @dataclass(frozen=True)
@@ -25,45 +37,77 @@ class Door:
     server_name: str
     ca: Path | None
     patience: float
-    """The longest silence (s) before the answer."""
+    """The longest silence (s), before the answer and within it."""
 
-    def post(self, path: str, document: Any, key: str) -> Any:
-        """Send JSON and return the answer's; raises CasemateError that says what the door or the service said."""
+    @contextlib.contextmanager
+    def stream(self, path: str, document: Any, key: str) -> Iterator[Stream]:
+        """Send JSON and read server-sent events; whoever leaves the context early hangs up, and the work for him ends.
+
+        Raises CasemateError that says what the door or the service said, be it in the middle of the answer.
+        """
         body = json.dumps(document).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-        status, answer = self._exchange("POST", path, body, headers)
-        if status != 200:
-            raise self._refused(status, answer)
-        try:
-            return json.loads(answer)
-        except ValueError as error:
-            raise CasemateError(
-                f"{self.host}: the answer is not JSON", next=f"casemate status INVENTORY --limit {self.host}"
-            ) from error
+        with self._exchange("POST", path, body, headers) as response:
+            if response.status != 200:
+                raise self._refused(response)
+            if response.headers.get_content_type() != "text/event-stream":
+                raise self._wrong("the answer is no stream of events")
+            yield Stream(response.headers.get("X-Request-ID"), self._events(response))
 
     def get(self, path: str) -> int:
         """The HTTP status of a path that needs no key, such as /readyz; raises CasemateError when nobody answers."""
-        status, _ = self._exchange("GET", path, None, {})
-        return status
+        with self._exchange("GET", path, None, {}) as response:
+            return response.status
 
-    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    @contextlib.contextmanager
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(self.address, self.port)
         connection.sock = self._connect()
+        # A request that could not be sent whole leaves the connection half way; the answer is read from its socket.
+        response = http.client.HTTPResponse(connection.sock, method=method)
         try:
-            # The door may refuse before it has all of the body (too large); its answer is there all the same.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-                connection.request(method, path, body, {"Host": self._authority, **headers})
-            # A request that could not be sent whole leaves the connection half way; the answer is read from its socket.
-            response = http.client.HTTPResponse(connection.sock, method=method)
-            response.begin()
-            return response.status, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            why = (
-                f"no answer within {self.patience:.0f} s" if isinstance(error, TimeoutError) else f"broke off: {error}"
-            )
-            raise CasemateError(f"{self.host}: {why}", next=f"casemate status INVENTORY --limit {self.host}") from error
+            with self._in_words():
+                # The door may refuse before it has all of the body (too large); its answer is there all the same.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+                    connection.request(method, path, body, {"Host": self._authority, **headers})
+                response.begin()
+            yield response
         finally:
+            response.close()
             connection.close()
+
+    def _events(self, response: http.client.HTTPResponse) -> Iterator[Any]:
+        for data in events(iter(partial(self._line, response), b"")):
+            if data == "[DONE]":
+                return
+            try:
+                event = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                raise self._wrong("the answer is not JSON") from error
+            if isinstance(event, dict) and "error" in event:
+                raise CasemateError(
+                    f"{self.host}: the answer broke off: {_said(event)}", next="the same command in a little while"
+                )
+            yield event
+        raise self._wrong("the answer broke off before its end")
+
+    def _line(self, response: http.client.HTTPResponse) -> bytes:
+        with self._in_words():
+            return response.readline(_LONGEST_LINE)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise self._wrong(f"no answer within {self.patience:.0f} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._wrong(f"broke off: {error}") from error
+
+    def _wrong(self, what: str) -> CasemateError:
+        return CasemateError(f"{self.host}: {what}", next=f"casemate status INVENTORY --limit {self.host}")
 
     @property
     def _authority(self) -> str:
@@ -80,10 +124,7 @@ class Door:
         try:
             plain = socket.create_connection((self.address, self.port), timeout=_CONNECT_SECONDS)
         except OSError as error:
-            raise CasemateError(
-                f"{self.host}: nobody answers at {where} ({error})",
-                next=f"casemate status INVENTORY --limit {self.host}",
-            ) from error
+            raise self._wrong(f"nobody answers at {where} ({error})") from error
         try:
             secured = context.wrap_socket(plain, server_hostname=self.server_name)
         except ssl.SSLCertVerificationError as error:
@@ -101,21 +142,33 @@ class Door:
         secured.settimeout(self.patience)
         return secured
 
-    def _refused(self, status: int, answer: bytes) -> CasemateError:
+    def _refused(self, response: http.client.HTTPResponse) -> CasemateError:
+        with self._in_words():
+            content = response.read()
         try:
-            said = str(json.loads(answer)["error"]["message"])
-        except (ValueError, KeyError, TypeError):
-            said = "no reason given"
+            said = _said(json.loads(content))
+        except ValueError:
+            said = _said(None)
+        wait = response.headers.get("Retry-After", "")
+        again = f"the same command in {wait} s" if wait.isdecimal() else "the same command in a little while"
         hints = {
             401: "casemate key new ID, put its digest into gate.keys, deploy, and set CASEMATE_API_KEY",
-            413: "send a smaller picture, or raise proxy.max_body",
-            429: "the same command in a little while",
-            503: f"the same command in a little while; if it stays so: casemate status INVENTORY --limit {self.host}",
+            413: "send a smaller picture, or raise proxy.max_body and vision.max_body_bytes",
+            429: again,
+            503: f"{again}; if it stays so: casemate status INVENTORY --limit {self.host}",
         }
         return CasemateError(
-            f"{self.host}: {said} (HTTP {status})",
-            next=hints.get(status, "correct the request, then the same command again"),
+            f"{self.host}: {said} (HTTP {response.status})",
+            next=hints.get(response.status, "correct the request, then the same command again"),
         )
+
+
+def _said(answer: Any) -> str:
+    """The sentence in an error of the API."""
+    try:
+        return str(answer["error"]["message"])
+    except (KeyError, TypeError):
+        return "no reason given"
 
 
 def door_of(host: InventoryHost, patience: float) -> Door:

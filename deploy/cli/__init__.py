@@ -11,16 +11,19 @@ import sys  # noqa: E402
 import traceback  # noqa: E402
 
 import click  # noqa: E402
+from gevent.hub import Hub  # noqa: E402
 
 from deploy.cli.output import complain  # noqa: E402
 from deploy.errors import CasemateError  # noqa: E402
+
+Hub.NOT_ERROR += (KeyboardInterrupt,)  # It ends us below; gevent would print it before.
 
 VERBS = {
     "check": "Validate the settings of every host; connects to none.",
     "plan": "Show what a deploy would change; changes nothing.",
     "deploy": "Make the hosts what the settings say.",
     "status": "Show each host's release, containers, health and certificate.",
-    "ask": "Ask about a picture, through the proxy.",
+    "ask": "Ask about pictures, through the proxy.",
     "logs": "Verify, show and count the chained logs of every host.",
     "monitoring": "Write what Prometheus and Grafana need to watch the hosts.",
     "verify": "Judge the policies on every host; changes nothing.",
@@ -77,6 +80,9 @@ def _run() -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except BrokenPipeError:  # Who reads the results has what he wanted, as `| head -1` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except CasemateError as error:
         complain(error)
         return error.exit_code

@@ -1,6 +1,7 @@
 """The one module that prints: results to standard output, everything else to standard error."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import click
 from tabulate import tabulate
 
 from deploy.errors import CasemateError
+
+_UNSEEN = dict.fromkeys({*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)} - {*b"\t\n"}, "\ufffd")
 
 
 def say(line: str) -> None:
@@ -22,8 +25,9 @@ def complain(error: CasemateError) -> None:
 
 
 def answer(text: str) -> None:
-    """A result that is text."""
-    click.echo(text)
+    """More of a result that is text, at once; a model may have read it off a picture, so it commands no terminal."""
+    sys.stdout.write(text.translate(_UNSEEN))
+    sys.stdout.flush()
 
 
 def document(value: Any) -> None:

@@ -47,6 +47,11 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "AUDIT_TEXT": str(vision.audit_text),
         "MAX_NEW_TOKENS": str(vision.max_new_tokens),
         "MAX_PIXELS": str(vision.max_pixels),
+        "MAX_BODY_BYTES": str(vision.max_body_bytes),
+        "MAX_PICTURES": str(vision.max_pictures),
+        "MAX_PICTURE_BYTES": str(vision.max_picture_bytes),
+        "MAX_PICTURE_PIXELS": str(vision.max_picture_pixels),
+        "MAX_STRETCH": str(vision.max_stretch),
         "QUEUE": str(vision.queue),
         "RELEASE": "{release}",
     }

@@ -31,6 +31,13 @@ class VisionSettings(Settings):
     tmpfs_size: Size = Field("256m", description="/tmp, the only writable place besides the log.")
     max_new_tokens: int = Field(2048, ge=1, le=65536, description="Upper bound of an answer, in tokens.")
     max_pixels: int = Field(1_300_000, ge=12_544, description="A picture is scaled down to this many pixels.")
+    max_body_bytes: int = Field(20_000_000, ge=1_000, description="Longest request.")
+    max_pictures: int = Field(8, ge=1, le=64, description="Pictures in a request.")
+    max_picture_bytes: int = Field(10_000_000, ge=1_000, description="Largest picture as a file.")
+    max_picture_pixels: int = Field(25_000_000, ge=12_544, description="Largest picture before it is scaled down.")
+    max_stretch: int = Field(
+        200, ge=1, le=200, description="Longer side of a picture, in shorter ones; no model takes 201."
+    )
     queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
     audit_full: Literal["refuse", "continue"] = Field(
         "refuse", description="When the audit log takes no line: refuse requests (503), or answer, count and alarm."

@@ -48,6 +48,33 @@ class Completion(BaseModel):
     usage: Usage
 
 
+class Delta(BaseModel):
+    """More of one answer; the role comes first and once."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class ChunkChoice(BaseModel):
+    """More of one of the answers; the last one of each says why it ends."""
+
+    index: int
+    delta: Delta
+    finish_reason: Literal["stop", "length"] | None
+
+
+class Chunk(BaseModel):
+    """A part of a streamed answer; with include_usage the last one has no choices and tells the tokens."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+
+
 class Model(BaseModel):
     """A name that the loaded model answers to."""
 

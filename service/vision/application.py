@@ -11,11 +11,10 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.types import ASGIApp
 
-from service.vision import errors
+from service.vision import description, errors
 from service.vision.admission import Admission
 from service.vision.audit import Auditor
 from service.vision.configuration import Configuration
-from service.vision.contract import ChatRequest
 from service.vision.engine.protocol import Engine
 from service.vision.metrics import Metrics
 from service.vision.moment import Moments
@@ -37,7 +36,14 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
         Metrics(configuration.model_name, configuration.release),
     )
     serving.metrics.read_at_scrape(Moments(serving.moment))
-    app = _Api(title="casemate vision", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan)
+    app = _Api(
+        title="casemate vision",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        responses=description.ANYWHERE,
+    )
     app.state.serving = serving
     for routes in (chat, models, page, probes, metrics):
         app.include_router(routes.router)
@@ -47,12 +53,8 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
 
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """FastAPI's description, and in it the request that the chat route reads by itself."""
-        whole = super().openapi()
-        request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-        parts = request.pop("$defs")
-        whole["components"]["schemas"] |= {**parts, "ChatRequest": request}
-        return whole
+        """What /openapi.json says."""
+        return description.completed(super().openapi(), self.state.serving.configuration)
 
 
 @contextlib.asynccontextmanager

@@ -40,6 +40,9 @@ class Configuration(BaseModel):
     max_pictures: int = Field(8, ge=1, le=64, description="Pictures in a request.")
     max_picture_bytes: int = Field(10_000_000, ge=1_000, description="Largest picture as a file.")
     max_picture_pixels: int = Field(25_000_000, ge=12_544, description="Largest picture before it is scaled down.")
+    max_stretch: int = Field(
+        200, ge=1, le=200, description="Longer side of a picture, in shorter ones; no model takes 201."
+    )
     body_seconds: float = Field(60, gt=0, description="Longest time a client may take to send its request.")
     send_seconds: float = Field(30, gt=0, description="Longest time a client may leave a part of its answer unread.")
     drain_seconds: float = Field(50, ge=0, description="Longest time for running answers after SIGTERM.")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from service.vision.errors import ApiError, invalid
 from service.vision.messages import Message, Strict
+
+_LONGEST_PATH = 200
+"""Of the path to a fault: a field that is not supported may have a name of megabytes."""
 
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
@@ -48,13 +52,20 @@ Stop = Annotated[str, Field(min_length=1, max_length=256)]
 Stops = Annotated[list[Stop], BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop]), Field(max_length=4)]
 
 
+def _describe_neutral(schema: dict[str, Any]) -> None:
+    for name, values in _NEUTRAL.items():
+        schema["properties"][name] = {"enum": [*values, None], "description": "Not supported; these ask for nothing."}
+
+
 class ChatRequest(Strict):
     """One question with its conversation."""
 
+    model_config = ConfigDict(json_schema_extra=_describe_neutral)
+
     model: str = Field(max_length=256)
     messages: list[Message] = Field(min_length=1, max_length=1000)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    max_tokens: int | None = Field(None, ge=1, description="The old name of max_completion_tokens.")
+    max_completion_tokens: int | None = Field(None, ge=1, lt=2**31)
+    max_tokens: int | None = Field(None, ge=1, lt=2**31, description="The old name of max_completion_tokens.")
     temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=-1, le=1_000_000, description="Extension; 0 and -1 are off.")
@@ -81,8 +92,8 @@ def parse(body: bytes) -> ChatRequest:
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise _refusal(fault["type"], fault["loc"], fault["msg"]) from None
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise _refusal(fault["type"], fault["loc"], _without_input(fault)) from None
 
 
 def _asks_for_nothing(name: str, value: object) -> bool:
@@ -94,14 +105,21 @@ def _asks_for_nothing(name: str, value: object) -> bool:
 
 
 def _refusal(kind: str, location: tuple[int | str, ...], message: str) -> ApiError:
-    path = _path(location)
+    path = _path(location)[:_LONGEST_PATH] or "body"
     if kind == "json_invalid":
         return ApiError(400, f"the body is not JSON: {message.removeprefix('Invalid JSON: ')}"[:300], "invalid_json")
     if kind == "extra_forbidden":
         return invalid(f"{path}: not supported here", path, "unsupported_parameter")
     if kind == "missing":
         return invalid(f"{path}: missing", path, "missing_parameter")
-    return invalid(f"{path}: {message[:300]}" if path else message[:300], path or "body")
+    return invalid(f"{path}: {message[:300]}", path)
+
+
+def _without_input(fault: ErrorDetails) -> str:
+    """The message; pydantic would quote what stands where the kind of a message or of a part should."""
+    if fault["type"] == "union_tag_invalid":
+        return f"unknown {fault['ctx']['discriminator']}, expected one of {fault['ctx']['expected_tags']}"
+    return fault["msg"]
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Strict(BaseModel):
@@ -23,7 +23,10 @@ class TextPart(Strict):
 class ImageUrl(Strict):
     """A picture as a data URL; `detail` low scales it down to a coarse one."""
 
-    url: str = Field(description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.")
+    url: str = Field(
+        description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.",
+        json_schema_extra={"pattern": "^data:image/(jpeg|jpg|png|webp);base64,"},  # Judged where it gets its own code.
+    )
     detail: Literal["auto", "low", "high"] = "auto"
 
 
@@ -45,6 +48,9 @@ Texts = Annotated[
 Parts = Annotated[list[Part], BeforeValidator(_as_parts, json_schema_input_type=str | list[Part]), Field(min_length=1)]
 
 
+_EMPTY = ("annotations", "audio", "function_call", "refusal", "tool_calls")
+
+
 class SystemMessage(Strict):
     """How the model should behave."""
 
@@ -60,11 +66,18 @@ class UserMessage(Strict):
 
 
 class AssistantMessage(Strict):
-    """An earlier answer, as this API gave it."""
+    """An earlier answer, as this API gave it, or as a client's library wrote it down with OpenAI's empty fields."""
 
     role: Literal["assistant"]
     content: Texts
     reasoning_content: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if name not in _EMPTY or value not in (None, [])}
 
 
 Message = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from service.vision.conversation import Picture
+from service.vision.structure import too_complex
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _URL = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,")
-_MOST_STRETCHED = 200
 _PIECE = 1 << 18  # Decoded piece by piece, so that other threads, the event loop's among them, get their turn.
 _STRIP = 256
 _ORIENTATION = 0x0112
@@ -44,15 +44,16 @@ class PictureRefused(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one picture: bytes as a file, pixels before it is scaled down."""
+    """Of one picture: bytes as a file, pixels before it is scaled down, longer side as a multiple of the shorter."""
 
     file_bytes: int
     pixels: int
+    stretch: int
 
 
 def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]]) -> Picture:
     """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused."""
-    image = _upright(_open(_file(url, limits.file_bytes), limits.pixels))
+    image = _upright(_open(_file(url, limits.file_bytes), limits))
     digest = _digest(image)
     size = fit(*image.size)
     # The image processor would resample to this size in the same way; done here, the large original can go.
@@ -86,20 +87,24 @@ def _file(url: str, most: int) -> bytes:
     return file
 
 
-def _open(file: bytes, most: int) -> Image.Image:
+def _open(file: bytes, limits: Limits) -> Image.Image:
     """The header first: size and kind are judged before any pixel is decoded."""
+    if too_complex(file):
+        raise PictureRefused("image_too_complex", "is made of more parts than a picture needs")
     try:
         image = Image.open(io.BytesIO(file), formats=_FORMATS)
     except Image.DecompressionBombError:
-        raise PictureRefused("image_too_many_pixels", f"expected at most {most} pixels") from None
+        raise PictureRefused("image_too_many_pixels", f"expected at most {limits.pixels} pixels") from None
     except Exception:
         raise PictureRefused("image_unreadable", "is no JPEG, PNG or WEBP") from None
     width, height = image.size
-    if width * height > most:
-        raise PictureRefused("image_too_many_pixels", f"expected at most {most} pixels, got {width} x {height}")
-    if min(width, height) < 1 or max(width, height) > _MOST_STRETCHED * min(width, height):
+    if width * height > limits.pixels:
         raise PictureRefused(
-            "image_too_stretched", f"expected sides of at most {_MOST_STRETCHED}:1, got {width}:{height}"
+            "image_too_many_pixels", f"expected at most {limits.pixels} pixels, got {width} x {height}"
+        )
+    if min(width, height) < 1 or max(width, height) > limits.stretch * min(width, height):
+        raise PictureRefused(
+            "image_too_stretched", f"expected sides of at most {limits.stretch}:1, got {width}:{height}"
         )
     try:
         # A phone's JPEG may bring more pictures of the same scene (MPO); its first is the photograph.
@@ -123,8 +128,10 @@ def _upright(image: Image.Image) -> Image.Image:
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        whole = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+        whole = image if image.mode == "RGBA" else image.convert("RGBA")
+        canvas = Image.new("RGB", whole.size, "white")
+        canvas.paste(whole, mask=whole)
+        return canvas
     return image if image.mode == "RGB" else image.convert("RGB")
 
 

@@ -34,7 +34,9 @@ class Reader:
     def __init__(self, configuration: Configuration, engine: Engine) -> None:
         self._configuration = configuration
         self._engine = engine
-        self._limits = Limits(configuration.max_picture_bytes, configuration.max_picture_pixels)
+        self._limits = Limits(
+            configuration.max_picture_bytes, configuration.max_picture_pixels, configuration.max_stretch
+        )
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="decode")
 
     def check(self, asked: ChatRequest) -> None:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import FrameType
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.vision.errors import ApiError
 from service.vision.serving import Serving
 
 _LAST_SECONDS = 5
 
 
+class _Http(H11Protocol):
+    """uvicorn's; what is no HTTP is refused in the API's shape, as everything else is."""
+
+    def send_400_response(self, msg: str) -> None:
+        body = json.dumps(ApiError(400, "what came is no HTTP request", "invalid_http").body).encode("ascii")
+        headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+        for event in (h11.Response(status_code=400, headers=[*headers.items()]), h11.Data(body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
 class Server(uvicorn.Server):
     """After SIGTERM: not ready, 503 for new requests, running answers finished or, at the deadline, cut; then it ends.
 
-    uvicorn alone would close its socket at once, and Nginx would meet nothing there. A second signal ends it at once.
+    uvicorn alone would close its socket at once, and Nginx would meet nothing there. A second signal is the deadline.
     """
 
     def __init__(self, app: ASGIApp, serving: Serving) -> None:
@@ -24,7 +39,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 uds=str(serving.configuration.socket),
-                http="h11",
+                http=_Http,
                 ws="none",
                 lifespan="on",
                 log_level="warning",
@@ -39,9 +54,12 @@ class Server(uvicorn.Server):
         self._deadline: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         if self._deadline is None:
-            self._deadline = time.monotonic() + self._serving.configuration.drain_seconds
+            self._deadline = now + self._serving.configuration.drain_seconds
             self._serving.admission.closed = True
+        elif now < self._deadline:
+            self._deadline = now
         else:
             super().handle_exit(sig, frame)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from service.vision import audit
+from service.vision import audit, faults
 from service.vision.admission import Admission
 from service.vision.answers import now
 from service.vision.audit import Auditor, Entry
@@ -42,11 +41,15 @@ class Serving:
         try:
             await self.engine.start()
         except EngineUnusable as error:
-            self.failure = str(error)
-            print(error, file=sys.stderr, flush=True)
-        except Exception as error:
-            self.failure = f"the engine could not start: {error}"
-            traceback.print_exc(file=sys.stderr)
+            self._fail(str(error))
+        except Exception as error:  # A library met what no check of ours had looked at.
+            faults.tell(error)
+            what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            self._fail(f"{self.configuration.model} cannot be loaded: {what}; next: casemate release verify")
+
+    def _fail(self, why: str) -> None:
+        self.failure = why
+        print(why, file=sys.stderr, flush=True)  # The last line of a container that ends is what a deploy shows.
 
     def require_healthy(self) -> None:
         """Raises ApiError 503 when the engine failed or gave no sign of life for long; loading is healthy."""

@@ -11,6 +11,7 @@ from service.vision.answering import Answering, failed
 from service.vision.answers import Completion, Failure
 from service.vision.audit import Entry
 from service.vision.contract import ChatRequest, parse
+from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
 from service.vision.errors import ApiError, invalid
@@ -19,8 +20,12 @@ from service.vision.stream import EventStream
 
 router = APIRouter()
 _ROUTE = "/v1/chat/completions"
-_FAILURES: dict[int | str, dict[str, object]] = {
-    status: {"model": Failure} for status in (400, 401, 404, 408, 413, 429, 500, 503)
+_ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {
+        "description": "The whole answer; with stream: true its chunks as server-sent events, the last one [DONE].",
+        "content": {"text/event-stream": {"schema": EVENTS}},
+    },
+    **{status: {"model": Failure} for status in (400, 401, 404, 408, 413, 429)},
 }
 _DESCRIBED = {
     "requestBody": {
@@ -30,7 +35,7 @@ _DESCRIBED = {
 }
 
 
-@router.post(_ROUTE, response_model=Completion, responses=_FAILURES, openapi_extra=_DESCRIBED)
+@router.post(_ROUTE, response_model=Completion, responses=_ANSWERS, openapi_extra=_DESCRIBED)
 async def complete(request: Request) -> Response:
     """Answer a conversation with pictures; streamed as server-sent events if asked."""
     serving = of(request)

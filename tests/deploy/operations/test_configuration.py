@@ -10,6 +10,7 @@ from deploy.errors import SettingsError
 from deploy.operations.configuration import SECCOMP, configuration, place_of
 from deploy.release.documents import canonical
 from service.release.container import create_arguments
+from service.vision.configuration import from_environment
 from tests.deploy.operations.releases import settings_in
 
 FILTER = json.loads(SECCOMP.read_text())
@@ -38,6 +39,21 @@ def test_the_walls(specs: dict[str, Any], component: str) -> None:
     assert "{" not in json.dumps([walls["Mounts"], arguments["Env"]]).replace('{"', "")
     ours = ("/etc/casemate/", "/run/casemate/", "/var/lib/casemate/models/", "/var/log/casemate/")
     assert all(f"{mount['Source']}/".startswith(ours) for mount in walls["Mounts"])
+
+
+def test_the_service_understands_what_it_is_told_and_every_limit_reaches_it(tmp_path: Path) -> None:
+    limits = {"max_body_bytes": 30_001, "max_pictures": 3, "max_picture_bytes": 20_002, "max_picture_pixels": 30_003}
+    chosen = {**limits, "max_stretch": 50, "max_pixels": 20_000, "max_new_tokens": 77, "queue": 5}
+    told = from_environment(configuration(settings_in(tmp_path, **chosen))["vision"]["environment"])
+    assert {name: getattr(told, name) for name in chosen} == chosen
+
+
+def test_a_limit_that_is_not_set_is_the_service_s_own(specs: dict[str, Any]) -> None:
+    needed = {"MODEL": "/m", "MODEL_NAME": "micro", "SOCKET": "/s", "AUDIT_LOG": "/a"}
+    alone = from_environment({f"CASEMATE_VISION_{name}": value for name, value in needed.items()})
+    told = from_environment(specs["vision"]["environment"])
+    limits = [name for name in type(told).model_fields if name.startswith("max_")]
+    assert {name: getattr(told, name) for name in limits} == {name: getattr(alone, name) for name in limits}
 
 
 def test_only_sockets_and_logs_can_be_written(specs: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions over its socket, as Nginx and as OpenAI's own client see it."""
+"""POST /v1/chat/completions over its socket, as Nginx sees it."""
 
 import json
 import time
@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import httpx2
-import openai
 import pytest
 
 from service.vision.conversation import Picture
 from service.vision.engine.protocol import JobFailed, JobRefused
-from tests.service.vision.running import IDENTITY, Running, part, picture, question, user
+from tests.service.vision.running import Running, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine
 
 
@@ -232,22 +230,3 @@ def test_a_silent_stream_is_kept_alive(
     response = service.ask(stream=True)
     assert ": still here\n\n" in response.text
     assert events(response)[-1] == "[DONE]"
-
-
-def test_the_official_client(service: Running, engine: ScriptedEngine) -> None:
-    http = httpx2.Client(transport=httpx2.HTTPTransport(uds=str(service.configuration.socket)), headers=IDENTITY)
-    client = openai.OpenAI(base_url="http://vision/v1", api_key="csm_x", http_client=http, max_retries=0)
-    messages: Any = question()["messages"]
-    answer = client.chat.completions.create(model="glm-4v", messages=messages, temperature=0)
-    assert answer.choices[0].message.content == "It is red."
-    messages += [answer.choices[0].message, {"role": "user", "content": "Sure?"}]
-    stream = client.chat.completions.create(model="micro", messages=messages, stream=True)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "It is red."
-    assert [model.id for model in client.models.list()] == ["micro", "glm-4v"]
-    assert client.models.retrieve("glm-4v").owned_by == "casemate"
-    with pytest.raises(openai.BadRequestError) as refused:
-        client.chat.completions.create(model="micro", messages=messages, logprobs=True)
-    assert (refused.value.param, refused.value.code) == ("logprobs", "unsupported_parameter")
-    engine.script = ["a", JobFailed("the engine failed", "engine_failed", again=False)]
-    with pytest.raises(openai.APIError, match="the engine failed"):
-        list(client.chat.completions.create(model="micro", messages=messages, stream=True))

@@ -19,7 +19,7 @@ from service.vision.conversation import Picture
 from service.vision.pictures import Limits, PictureRefused, decode
 from tests.service.vision.running import data_url, picture
 
-LIMITS = Limits(file_bytes=200_000, pixels=1_000_000)
+LIMITS = Limits(file_bytes=200_000, pixels=1_000_000, stretch=200)
 
 
 def as_it_is(width: int, height: int) -> tuple[int, int]:
@@ -105,6 +105,14 @@ def test_what_the_name_says_does_not_matter_but_what_it_is() -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'><image href='http://192.0.2.1/x'/></svg>", "image_unreadable"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "image_unreadable"),
         (b"%PDF-1.7", "image_unreadable"),
+        (b"GIF89a" + picture(), "image_unreadable"),
+        (b"<!DOCTYPE html><img src=x onerror=alert(1)>", "image_unreadable"),
+        (b"PK\x03\x04" + picture(kind="JPEG"), "image_unreadable"),
+        (b"\n" + picture(), "image_unreadable"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "image_unreadable"),
+        (png(5, 0, b""), "image_unreadable"),
+        (png(40, 40, b"\x00" * 3, depth=3), "image_unreadable"),
+        (picture()[:33] + picture()[33 + 12 :], "image_unreadable"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image_unreadable"),
         (b"", "image_unreadable"),
     ],
@@ -148,7 +156,7 @@ def test_padding_in_the_middle_of_a_long_file_is_found() -> None:
     text = base64.b64encode(bytes(400_000)).decode()
     step = (1 << 18) // 3 * 4
     with pytest.raises(PictureRefused, match="padding at the end"):
-        decode("data:image/png;base64," + text[: step - 2] + "==" + text[step:], Limits(500_000, 9), as_it_is)
+        decode("data:image/png;base64," + text[: step - 2] + "==" + text[step:], Limits(500_000, 9, 200), as_it_is)
 
 
 @pytest.mark.parametrize("orientation", range(10))
@@ -193,6 +201,30 @@ def test_transparency_is_white(mode: str) -> None:
 def test_other_colour_spaces(mode: str) -> None:
     file = saved(Image.new("RGB", (8, 8), "white").convert(mode), "JPEG" if mode == "CMYK" else "PNG")
     assert seen(file).image.getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_how_far_a_picture_may_be_stretched_is_a_limit_of_ours() -> None:
+    narrow = Limits(file_bytes=200_000, pixels=1_000_000, stretch=3)
+    assert decode(data_url(picture(size=(3, 1))), narrow, as_it_is).width == 3
+    with pytest.raises(PictureRefused, match="expected sides of at most 3:1, got 4:1"):
+        decode(data_url(picture(size=(4, 1))), narrow, as_it_is)
+
+
+def test_the_smallest() -> None:
+    for kind in ("JPEG", "PNG", "WEBP"):
+        assert seen(picture(size=(1, 1), kind=kind)).image.size == (1, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_turned_too(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = seen(saved(Image.new("RGB", (64, 32), "red"), "JPEG", exif=exif), "jpeg")
+    assert found.image.size == ((64, 32) if orientation < 5 else (32, 64))
+
+
+def test_a_progressive_photograph() -> None:
+    assert seen(saved(HALF, "JPEG", progressive=True), "jpeg").image.size == (4, 2)
 
 
 def test_a_picture_with_a_script_behind_it_is_only_its_pixels() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,3 +83,15 @@ def test_it_starts_answers_writes_only_its_log_and_tmp_and_stops_when_told(check
         (200, "0123456789ab", True)
     ] * 2
     assert verify(tmp_path / "audit.jsonl").findings == []
+
+
+def test_a_model_that_is_no_good_is_exit_1_and_the_last_line_says_why(checkpoint: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(checkpoint, tmp_path / "model")
+    index = {"weight_map": {"lm_head.weight": "model-00002-of-00002.safetensors"}}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index))
+    process = start(model, tmp_path)
+    _, told = process.communicate(timeout=90)
+    assert process.returncode == 1
+    last = told.splitlines()[-1]
+    assert last == f"{model}: model-00002-of-00002.safetensors is missing; next: casemate release verify"
+    assert "Traceback" not in told
