@@ -22,15 +22,16 @@ check-style:
 	$(V)/mypy
 
 check-deploy:
-	$(V)/pytest -q -m "not lab" --ignore=tests/service
+	$(V)/pytest -q -m "not lab and not long" --ignore=tests/service
 
 check-service:  # by itself: pyinfra's greenlets replace the threads that the service needs
-	$(V)/pytest -q -m "not browser" tests/service
+	$(V)/pytest -q -m "not browser and not long" tests/service
 
-test: .venv/dev  ## Everything: check, then the page in a browser, then the lab.
+test: .venv/dev  ## Everything: check, then what takes longer, the page in a browser among it, then the lab.
 	@deploy/lab/prerequisites.sh test
 	$(MAKE) check
-	$(V)/pytest -q -m browser tests/service/vision/page
+	$(V)/pytest -q -m "browser or long" tests/service
+	$(V)/pytest -q -m long --ignore=tests/service
 	$(V)/pytest -m lab
 
 bench: .venv/dev  ## Measure: `make bench ONLY=name`; writes build/bench.json.

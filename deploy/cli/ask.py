@@ -123,14 +123,14 @@ def told(host: InventoryHost, stream: Stream, *, shown: bool) -> tuple[Answer, f
             if first is None and (answer.text or answer.reasoning):
                 first = time.monotonic()
             if shown and more:
-                output.answer(more)
+                output.words(more)
     except ValueError as error:
         raise CasemateError(
             f"{host.name}: what came is no answer: {error}", next=f"casemate status INVENTORY --limit {host.name}"
         ) from error
     finally:  # What was said before it broke off stays, and what went wrong begins a line.
         if shown and (answer.text or answer.finish_reason):
-            output.answer("\n")
+            output.words("\n")
     return answer, first
 
 

@@ -25,7 +25,12 @@ def complain(error: CasemateError) -> None:
 
 
 def answer(text: str) -> None:
-    """More of a result that is text, at once; a model may have read it off a picture, so it commands no terminal."""
+    """A result that is text."""
+    click.echo(text)
+
+
+def words(text: str) -> None:
+    """More of what a model says, at once; it may have read it off a picture, so it commands no terminal."""
     sys.stdout.write(text.translate(_UNSEEN))
     sys.stdout.flush()
 

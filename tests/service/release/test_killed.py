@@ -15,6 +15,8 @@ from service.release.start import start_live
 from tests.service.release.conftest import Host
 from tests.service.release.test_handover import only, serving
 
+pytestmark = pytest.mark.long
+
 STEPS = {"socket.connect", "os.rename", "os.symlink", "os.mkdir", "os.rmdir", "os.remove", "shutil.rmtree"}
 """Events of Python's audit hook: each request to the engine or a container, each change of a directory."""
 

@@ -18,6 +18,8 @@ from tests.service.vision.running import Running
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.test_metrics import figures
 
+pytestmark = pytest.mark.long
+
 
 class Small:
     """A file system of 256 KiB with an audit log, and a service that writes it."""

@@ -11,6 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 from tests.service.vision.running import data_url, picture
 from tests.service.vision.test_pictures import HALF, png, refusal, saved, seen
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

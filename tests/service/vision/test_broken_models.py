@@ -14,6 +14,8 @@ from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
 from tests.service.vision.running import Running
 
+pytestmark = pytest.mark.long
+
 Damage = Callable[[Path], object]
 
 

@@ -11,9 +11,13 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from service.vision.conversation import Job
 from tests.service.vision.running import IDENTITY, Running, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine, ScriptedGeneration
+
+pytestmark = pytest.mark.long
 
 
 class SlowEngine(ScriptedEngine):

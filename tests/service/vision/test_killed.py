@@ -14,9 +14,12 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.ledger import verify
 from tests.service.vision.running import IDENTITY, question
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[3]
 ROUNDS, CLIENTS = 24, 6

@@ -12,6 +12,8 @@ from tests.service.vision.relay import relay
 from tests.service.vision.running import IDENTITY, Running
 from tests.service.vision.scripted import ScriptedEngine
 
+pytestmark = pytest.mark.long
+
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 

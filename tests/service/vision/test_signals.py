@@ -19,6 +19,8 @@ import pytest
 from service.ledger import verify
 from tests.service.vision.running import IDENTITY, question
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import json, os, sys

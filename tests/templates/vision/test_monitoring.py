@@ -17,6 +17,8 @@ from service.vision.metrics import Metrics
 from service.vision.moment import Moment, Moments
 from tests.templates.vision.alarms import ALARMS
 
+pytestmark = pytest.mark.long
+
 JOB = "casemate-test"
 
 

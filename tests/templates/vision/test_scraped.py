@@ -21,6 +21,8 @@ from deploy.paths import ROOT
 from tests.service.vision.running import question
 from tests.templates.proxy.conftest import NAME, Door, free_ports, new_door
 
+pytestmark = pytest.mark.long
+
 JOB = "casemate-test"
 # The machine's own names stay as they are: in here alone, the door's name leads to the door.
 _NAMED = "mount --bind {0}/hosts /etc/hosts && exec prometheus --config.file={0}/prometheus.yml"
