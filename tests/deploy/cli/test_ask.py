@@ -65,6 +65,7 @@ def asking(tmp_path: Path, inventory: str, ca: Path, there: Speaking) -> Asking:
     return Asking(tmp_path, inventory, ca, there.server_port)
 
 
+@pytest.mark.long
 def test_the_answer_alone_is_on_standard_output(asking: Asking, there: Speaking) -> None:
     there.says(cut(answer("三个红色", "圆形", thought="数一数"), 3))
     assert asking(asking.pictures[0], "多少?") == (0, "三个红色圆形\n", "")
@@ -76,6 +77,7 @@ def test_the_answer_alone_is_on_standard_output(asking: Asking, there: Speaking)
     assert message["content"][1] == {"type": "text", "text": "多少?"}
 
 
+@pytest.mark.long
 def test_several_pictures_in_their_order_and_none(asking: Asking, there: Speaking) -> None:
     cat, dog = asking.pictures
     assert asking(dog, cat, dog, "?")[:2] == (0, "It is red.\n")
@@ -86,6 +88,7 @@ def test_several_pictures_in_their_order_and_none(asking: Asking, there: Speakin
     assert none["messages"][0]["content"] == [{"type": "text", "text": "What is red?"}]
 
 
+@pytest.mark.long
 def test_a_question_from_standard_input(asking: Asking, there: Speaking) -> None:
     assert asking(asking.pictures[0], "-", given="What\nis it? 猫\n")[0] == 0
     assert there.seen[0][1]["messages"][0]["content"][1]["text"] == "What\nis it? 猫"
@@ -93,6 +96,7 @@ def test_a_question_from_standard_input(asking: Asking, there: Speaking) -> None
     assert (status, out, "no question on standard input" in told, len(there.seen)) == (2, "", True, 1)
 
 
+@pytest.mark.long
 def test_one_document(asking: Asking) -> None:
     status, out, told = asking(asking.pictures[0], "?", "--json")
     shown = json.loads(out)
@@ -113,6 +117,7 @@ def test_one_document(asking: Asking) -> None:
     )
 
 
+@pytest.mark.long
 def test_it_is_shown_as_it_comes(asking: Asking, there: Speaking) -> None:
     there.says([chunk({"content": "It is "}), 2.0, chunk({"content": "red."}), chunk({}, "stop"), event(b"[DONE]")])
     process = asking.start("?")
@@ -123,12 +128,14 @@ def test_it_is_shown_as_it_comes(asking: Asking, there: Speaking) -> None:
     assert time.monotonic() - began > 1
 
 
+@pytest.mark.long
 def test_an_answer_commands_no_terminal(asking: Asking, there: Speaking) -> None:
     said = answer("a\x1b", "]52;c;eA==\x07b\x9b2J\tc\r\nd?").replace(b"?", rb"\ud800")
     there.says([said])
     assert asking("?")[1].splitlines() == ["a\ufffd]52;c;eA==\ufffdb\ufffd2J\tc\ufffd", "d\ufffd"]
 
 
+@pytest.mark.long
 def test_an_answer_that_was_cut_by_its_length_says_so(asking: Asking, there: Speaking) -> None:
     there.says([answer("It is", reason="length")])
     status, out, told = asking("?")
@@ -136,6 +143,7 @@ def test_an_answer_that_was_cut_by_its_length_says_so(asking: Asking, there: Spe
     assert "vision.max_new_tokens" in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("end", "told"),
     [
@@ -156,6 +164,7 @@ def test_what_came_before_a_broken_end_stays(asking: Asking, there: Speaking, en
     assert asking("?", "--json")[:2] == (1, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [401, 413, 429, 503])
 def test_a_refusal_is_1_in_two_lines(asking: Asking, there: Speaking, status: int) -> None:
     said = {"error": {"message": "The reason.", "type": "x", "param": None, "code": "y"}}
@@ -168,17 +177,19 @@ def test_a_refusal_is_1_in_two_lines(asking: Asking, there: Speaking, status: in
     assert ("7 s" in second) is (status in (429, 503))
 
 
+@pytest.mark.long
 def test_an_interrupt_hangs_up_and_is_130(asking: Asking, there: Speaking) -> None:
     there.says([chunk({"content": "It is "}), *(0.02, b": still here\n\n") * 1000])
     process = asking.start("?")
     assert process.stdout
     assert process.stdout.read(6) == "It is "
     process.send_signal(signal.SIGINT)
-    out, told = process.communicate(timeout=5)
+    out, told = process.communicate(timeout=30)
     assert (process.returncode, out, told.strip()) == (130, "\n", "")
-    assert there.gone.wait(5)
+    assert there.gone.wait(30)
 
 
+@pytest.mark.long
 def test_who_reads_enough_of_it_may_close(asking: Asking, there: Speaking) -> None:
     there.says([chunk({"content": "It is "}), *(0.02, chunk({"content": "more "})) * 500])
     process = asking.start("?")
@@ -188,7 +199,7 @@ def test_who_reads_enough_of_it_may_close(asking: Asking, there: Speaking) -> No
     assert process.wait(10) == 1
     assert process.stderr
     assert process.stderr.read() == ""
-    assert there.gone.wait(5)
+    assert there.gone.wait(30)
 
 
 def test_the_environment_s_key_is_the_nearer_one(hosts: list[InventoryHost], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +235,7 @@ def test_a_picture_that_would_be_refused_is_not_sent(hosts: list[InventoryHost],
     assert "vision.max_body_bytes" in raised.value.next
 
 
+@pytest.mark.long
 def test_a_picture_that_is_none_is_2_in_one_sentence(asking: Asking, there: Speaking, tmp_path: Path) -> None:
     (tmp_path / "cat.txt").write_text("miaow")
     status, out, told = asking(asking.pictures[0], str(tmp_path / "cat.txt"), "?")
@@ -231,6 +243,7 @@ def test_a_picture_that_is_none_is_2_in_one_sentence(asking: Asking, there: Spea
     assert "cat.txt is no JPEG, PNG or WEBP picture\nNext: " in told
 
 
+@pytest.mark.long
 def test_without_a_question_it_is_2(asking: Asking) -> None:
     status, out, told = asking()
     assert (status, out) == (2, "")

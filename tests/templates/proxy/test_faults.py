@@ -5,6 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 SECONDS = 2.5
 
 
