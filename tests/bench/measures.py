@@ -6,6 +6,9 @@ from tests.bench.deploys import demo_cold, demo_warm, nothing_to_do, one_line_ch
 from tests.bench.figure import Figure
 from tests.bench.lab import lab_up
 from tests.bench.micro import micro_accuracy
+from tests.bench.vision.latency import first_token, loop_block, overhead
+from tests.bench.vision.steady import disconnects, memory
+from tests.bench.vision.throughput import throughput
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "demo-cold": demo_cold,
@@ -15,4 +18,10 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "deploy-change": one_line_change,
     "deploy-three": three_hosts,
     "micro": micro_accuracy,
+    "vision-throughput": throughput,
+    "vision-first-token": first_token,
+    "vision-overhead": overhead,
+    "vision-loop": loop_block,
+    "vision-disconnects": disconnects,
+    "vision-memory": memory,
 }

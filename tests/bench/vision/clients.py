@@ -16,17 +16,17 @@ from PIL import Image
 
 from tests.bench.vision.serving import IDENTITY
 
+_QUICK = {"compress_level": 1}
 _SAID = re.compile(rb'content":"[^"]')
 
 
-def picture(number: int, side: int, kind: str = "png") -> str:
-    """A data URL of a picture like no other."""
+def picture(number: int, side: int, kind: str, noise: bool) -> str:
+    """A data URL of a picture like no other; with noise its file is about as large as its pixels."""
     rng = np.random.default_rng(number)
-    small = rng.integers(0, 255, (max(2, side // 16), max(2, side // 16), 3), np.uint8)
+    size = side if noise else max(2, side // 16)
+    image = Image.fromarray(rng.integers(0, 64 if noise else 255, (size, size, 3), np.uint8))
     file = io.BytesIO()
-    Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC).save(
-        file, "JPEG" if kind == "jpeg" else "PNG"
-    )
+    image.resize((side, side), Image.Resampling.BICUBIC).save(file, kind.upper(), **{} if kind == "jpeg" else _QUICK)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
@@ -39,7 +39,7 @@ def body(url: str, tokens: int, stream: bool) -> bytes:
 
 async def main(plan: dict[str, Any]) -> dict[str, Any]:
     """`requests` of them, `together` at once; with `leave` each goes away at a random moment within so many seconds."""
-    urls = [picture(number, plan["side"], plan["kind"]) for number in range(plan["pictures"])]
+    urls = [picture(number, plan["side"], plan["kind"], plan["noise"]) for number in range(plan["pictures"])]
     transport = httpx.AsyncHTTPTransport(uds=plan.get("socket"), limits=httpx.Limits(max_connections=None))
     first: list[float] = []
     whole: list[float] = []

@@ -1,0 +1,93 @@
+"""A service in this process, to be looked into: its event loop, its tasks, its rows."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from service.vision.application import create
+from service.vision.configuration import Configuration
+from service.vision.engine.loading import Choices
+from service.vision.engine.transformers import TransformersEngine
+from service.vision.server import Server
+
+_LOOK = 0.002
+
+
+class Inside:
+    """`with Inside(model, folder) as inside:` it is ready; clients are elsewhere."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.socket = folder / "inside.sock"
+        self.longest: list[float] = []
+        self.engine = TransformersEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 400_000))
+        given: dict[str, Any] = {"model": model, "model_name": "micro", "device": "cpu", "precision": "fp32"}
+        places = {"socket": self.socket, "audit_log": folder / "inside.jsonl"}
+        configuration = Configuration(**given, **places, queue=2000, max_new_tokens=64, drain_seconds=5)
+        app, self.serving = create(configuration, self.engine)
+        self._server = Server(app, self.serving)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve()
+
+        asyncio.run(serve())
+
+    def __enter__(self) -> "Inside":
+        self._thread.start()
+        end = time.monotonic() + 120
+        while self.engine.health().state != "ready":
+            if time.monotonic() > end or self.serving.failure:
+                raise TimeoutError(self.serving.failure or "the service was not ready within two minutes")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+    @contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """Seconds that each of many calls waited for the event loop to come round to it."""
+        lags = [0.0]
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOK):
+                asked = time.perf_counter()
+                came = threading.Event()
+                assert self._loop
+                self._loop.call_soon_threadsafe(lambda: (lags.append(time.perf_counter() - asked), came.set()))  # noqa: B023
+                came.wait(10)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        yield lags
+        ended.set()
+        watcher.join()
+
+    def held(self) -> dict[str, int]:
+        """What nobody holds when nobody asks."""
+        assert self._loop
+        load = self.engine.load()
+        return {
+            "rows": load.running,
+            "waiting": load.waiting,
+            "places": self.serving.admission.inside,
+            "tasks": len(asyncio.all_tasks(self._loop)),
+            "files": len(os.listdir("/proc/self/fd")),
+            "threads": threading.active_count(),
+        }
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
