@@ -62,11 +62,11 @@ class Inside:
 
         def watch() -> None:
             while not ended.wait(_LOOK):
-                asked = time.perf_counter()
-                came = threading.Event()
+                asked, came = time.perf_counter(), threading.Event()
                 assert self._loop
-                self._loop.call_soon_threadsafe(lambda: (lags.append(time.perf_counter() - asked), came.set()))  # noqa: B023
+                self._loop.call_soon_threadsafe(came.set)
                 came.wait(10)
+                lags.append(time.perf_counter() - asked)
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
