@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
@@ -37,11 +36,9 @@ class Answering:
         """
         queue: asyncio.Queue[tuple[int, Piece | Done | JobFailed]] = asyncio.Queue(_AHEAD)
         pumps = [asyncio.create_task(self._pump(queue, *choice)) for choice in enumerate(self.generations)]
-        spoken = [0] * len(pumps)
-        before: list[float | None] = [None] * len(pumps)
-        running = len(pumps)
+        progress = _Progress(self.line, self.metrics, len(pumps))
         try:
-            while running:
+            while progress.running:
                 try:
                     async with asyncio.timeout(silence):
                         index, item = await queue.get()
@@ -50,29 +47,36 @@ class Answering:
                     continue
                 if isinstance(item, JobFailed):
                     raise failed(item)
-                if item.tokens > spoken[index]:
-                    before[index] = self._time(before[index])
-                spoken[index] = item.tokens
-                running -= isinstance(item, Done)
-                self._note(item, sum(spoken))
+                progress.note(index, item)
                 yield index, item
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await _ended(pumps)
 
     async def whole(self) -> answers.Completion:
         """The complete answer. Raises ApiError."""
         texts = [{"reasoning": "", "content": ""} for _ in self.generations]
         reasons: dict[int, Done] = {}
-        async with contextlib.aclosing(self.pieces()) as pieces:
-            async for index, item in (pair async for pair in pieces if pair):
-                if isinstance(item, Done):
-                    reasons[index] = item
-                    continue
-                if item.repeats:
-                    texts[index]["reasoning"] = ""
-                texts[index][item.kind] += item.text
+        progress = _Progress(self.line, self.metrics, len(self.generations))
+
+        async def collect(index: int, one: Generation) -> None:
+            one.unhurried()
+            async with contextlib.aclosing(self._read(one)) as pieces:
+                async for item in pieces:
+                    progress.note(index, item)
+                    if isinstance(item, Done):
+                        reasons[index] = item
+                        continue
+                    if item.repeats:
+                        texts[index]["reasoning"] = ""
+                    texts[index][item.kind] += item.text
+
+        collecting = [asyncio.create_task(collect(*choice)) for choice in enumerate(self.generations)]
+        try:
+            await asyncio.gather(*collecting)
+        except JobFailed as failure:
+            raise failed(failure) from None
+        finally:
+            await _ended(collecting)
         choices = [
             answers.Choice(
                 index=index,
@@ -98,29 +102,55 @@ class Answering:
         self, queue: asyncio.Queue[tuple[int, Piece | Done | JobFailed]], index: int, one: Generation
     ) -> None:
         try:
-            async with contextlib.aclosing(read(one, self.stops)) as pieces:
+            async with contextlib.aclosing(self._read(one)) as pieces:
                 async for piece in pieces:
                     await queue.put((index, piece))
         except JobFailed as failure:
             await queue.put((index, failure))
+
+    async def _read(self, one: Generation) -> AsyncGenerator[Piece | Done, None]:
+        try:
+            async with contextlib.aclosing(read(one, self.stops)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except JobFailed:
+            raise
         except Exception as error:  # A fault of ours: without this its client would wait for ever.
             faults.tell(error)
-            await queue.put((index, JobFailed("the service failed at this request", "internal_error", again=False)))
+            raise JobFailed("the service failed at this request", "internal_error", again=False) from None
 
-    def _time(self, before: float | None) -> float:
-        now = time.monotonic()
-        if before is not None:
-            self.metrics.token(now - before)
-        return now
 
-    def _note(self, item: Piece | Done, tokens: int) -> None:
-        self.line.tokens_out = tokens
+class _Progress:
+    """What the audit line and the metrics are told while choices are read."""
+
+    def __init__(self, line: Entry, metrics: Metrics, choices: int) -> None:
+        self.running = choices
+        self._line = line
+        self._metrics = metrics
+        self._spoken = [0] * choices
+        self._before: list[float | None] = [None] * choices
+
+    def note(self, index: int, item: Piece | Done) -> None:
+        """A choice has come so far."""
+        if item.tokens > self._spoken[index]:
+            if (before := self._before[index]) is not None:
+                self._metrics.token(item.at - before)
+            self._before[index] = item.at
+        self._spoken[index] = item.tokens
+        self._line.tokens_out = sum(self._spoken)
         if isinstance(item, Done):
-            self.line.finish = item.reason if self.line.finish in (None, item.reason) else "mixed"
+            self.running -= 1
+            self._line.finish = item.reason if self._line.finish in (None, item.reason) else "mixed"
             return
-        if "first_token" not in self.line.seconds:
-            self.line.mark("first_token")
-        self.line.response_length += len(item.text)
+        if "first_token" not in self._line.seconds:
+            self._line.mark("first_token", item.at)
+        self._line.response_length += len(item.text)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def failed(failure: JobFailed) -> ApiError:

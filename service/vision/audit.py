@@ -54,9 +54,9 @@ class Entry:
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic, repr=False)
 
-    def mark(self, what: str) -> None:
-        """Note how long it took until here."""
-        self.seconds[what] = round(time.monotonic() - self.began, 4)
+    def mark(self, what: str, at: float | None = None) -> None:
+        """Note how long it took until here, or until `at` (monotonic)."""
+        self.seconds[what] = round((time.monotonic() if at is None else at) - self.began, 4)
 
     def saw(self, pictures: Iterable[Picture]) -> None:
         """Note the pictures' digests and sizes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.vision.engine.protocol import Done, Generation, Text
@@ -16,7 +16,7 @@ _ENDS_OF_THINKING = (_CLOSE, _BOX[0], _ANSWER[0])
 
 @dataclass(frozen=True)
 class Piece:
-    """More of what was thought or of what is said, never empty; `tokens` have been generated so far.
+    """More of what was thought or of what is said, never empty; `tokens` have been generated so far, the last `at`.
 
     `repeats`: it has gone out as reasoning before, and was the answer. See `Reply`.
     """
@@ -25,6 +25,7 @@ class Piece:
     text: str
     tokens: int = 0
     repeats: bool = False
+    at: float = field(default=0.0, compare=False)
 
 
 async def read(generation: Generation, stops: Sequence[str]) -> AsyncGenerator[Piece | Done, None]:
@@ -34,9 +35,9 @@ async def read(generation: Generation, stops: Sequence[str]) -> AsyncGenerator[P
         async for event in generation:
             pieces = reply.feed(event.text) if isinstance(event, Text) else reply.end(event.reason)
             for piece in pieces:
-                yield replace(piece, tokens=event.tokens)
+                yield Piece(piece.kind, piece.text, event.tokens, piece.repeats, event.at)
             if reply.stopped:
-                yield Done("stop", event.tokens)
+                yield Done("stop", event.tokens, event.at)
                 return
             if isinstance(event, Done):
                 yield event

@@ -12,6 +12,7 @@ from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import Done, JobFailed, Text
 
 Event = Text | Done | JobFailed
+_FEW = 8
 
 
 class QueuedGeneration:
@@ -26,6 +27,7 @@ class QueuedGeneration:
         self.loop = asyncio.get_running_loop()
         self._events: deque[Event] = deque()
         self._news = asyncio.Event()
+        self._together = 1
 
     @property
     def prompt(self) -> Prompt:
@@ -40,10 +42,15 @@ class QueuedGeneration:
     def thinks_first(self) -> bool:
         return self.prompt.thinks_first
 
+    def unhurried(self) -> None:
+        """Waking whoever reads costs more than what a word needs; a stop string is still seen within a few words."""
+        self._together = _FEW
+
     def take(self, event: Event) -> None:
         """Called on the event loop."""
         self._events.append(event)
-        self._news.set()
+        if len(self._events) >= self._together or not isinstance(event, Text):
+            self._news.set()
 
     def cancel(self) -> None:
         """Read by the engine's thread before each step."""

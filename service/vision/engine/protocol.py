@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from service.vision.conversation import Job
@@ -11,10 +12,14 @@ from service.vision.conversation import Job
 
 @dataclass(frozen=True)
 class Text:
-    """More of the answer, markers such as <think> included; `tokens` have been generated so far."""
+    """More of the answer, markers such as <think> included; `tokens` have been generated so far.
+
+    `at`: when, by the monotonic clock; whoever reads may come to it later.
+    """
 
     text: str
     tokens: int
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Done:
 
     reason: Literal["stop", "length"]
     tokens: int
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,9 @@ class Generation(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Text | Done]:
         """Texts, then one Done. Raises JobFailed."""
+
+    def unhurried(self) -> None:
+        """Whoever reads does not show the words as they come: several at once will do."""
 
     def cancel(self) -> None:
         """Stop within one decoding step, and free what it holds. Harmless when it has ended."""

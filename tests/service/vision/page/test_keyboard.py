@@ -57,6 +57,7 @@ def test_a_whole_conversation(visit: Visit, engine: ScriptedEngine) -> None:
     keyboard = visit.page.keyboard
     expect(visit.question).to_be_focused()
     keyboard.press("Tab")
+    expect(visit.page.locator("#choose")).to_be_focused()
     with visit.page.expect_file_chooser() as dialogue:
         keyboard.press("Enter")
     dialogue.value.set_files({"name": "a.png", "mimeType": "image/png", "buffer": picture("red")})

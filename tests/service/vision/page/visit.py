@@ -48,6 +48,8 @@ class Visit:
         context.on("console", lambda message: self._console(message.type, message.text))
         context.on("weberror", lambda error: self.faults.append(str(error.error)))
         context.on("request", self._request)
+        # Playwright takes dialogues over from a first listener on, and not at once: Enter would open a real one.
+        self.page.on("filechooser", lambda _: None)
 
     def _console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not _REFUSED.match(text):
