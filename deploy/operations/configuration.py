@@ -12,6 +12,8 @@ from deploy.settings.host import HostSettings
 SECCOMP = ROOT / "templates" / "vision" / "seccomp.json"
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 _LOGS = "/var/log/casemate"
+_TO_END = 10
+"""Of the seconds that a container has to end: left to tell those whose answers are cut, before it is killed."""
 
 # Reads no module that is not the interpreter's own, and starts in a few milliseconds: it runs every half minute.
 _HEALTHY = """
@@ -45,6 +47,8 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "AUDIT_LOG": "/var/log/vision/audit.jsonl",
         "AUDIT_FULL": vision.audit_full,
         "AUDIT_TEXT": str(vision.audit_text),
+        "BATCH": str(vision.batch),
+        "MAX_CONTEXT": str(vision.max_context),
         "MAX_NEW_TOKENS": str(vision.max_new_tokens),
         "MAX_PIXELS": str(vision.max_pixels),
         "MAX_BODY_BYTES": str(vision.max_body_bytes),
@@ -52,7 +56,9 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "MAX_PICTURE_BYTES": str(vision.max_picture_bytes),
         "MAX_PICTURE_PIXELS": str(vision.max_picture_pixels),
         "MAX_STRETCH": str(vision.max_stretch),
+        "DRAIN_SECONDS": str(max(1, vision.drain_seconds - _TO_END)),
         "QUEUE": str(vision.queue),
+        "QUEUE_TOKENS": str(vision.queue_tokens),
         "RELEASE": "{release}",
     }
     return _walls(settings, "vision", vision.uid) | {

@@ -23,12 +23,16 @@ class VisionSettings(Settings):
     uid: int = Field(64010, ge=60000, le=64999, description="The service's own user and group id.")
     device: Literal["cpu", "cuda"] = Field("cuda")
     gpus: list[GpuName] = Field(["0"], description="For cuda: GPUs by index or UUID (nvidia-smi -L); never all.")
-    precision: Literal["bf16", "fp16", "fp32"] = Field("bf16")
+    precision: Literal["bf16", "fp16", "fp32", "int8"] = Field(
+        "bf16", description="int8 halves the language model's weights, and takes no less time."
+    )
     memory: Size = Field("32g", description="Memory limit of the container; there is no swap.")
     cpus: float = Field(4.0, gt=0, description="CPU limit of the container.")
     pids: int = Field(256, ge=16, le=512, description="Processes and threads.")
     shm_size: Size = Field("16g", description="/dev/shm.")
     tmpfs_size: Size = Field("256m", description="/tmp, the only writable place besides the log.")
+    batch: int = Field(16, ge=1, le=256, description="Answers that are generated at once; more wait.")
+    max_context: int = Field(32_768, ge=256, description="Conversation and answer together, in tokens.")
     max_new_tokens: int = Field(2048, ge=1, le=65536, description="Upper bound of an answer, in tokens.")
     max_pixels: int = Field(1_300_000, ge=12_544, description="A picture is scaled down to this many pixels.")
     max_body_bytes: int = Field(20_000_000, ge=1_000, description="Longest request.")
@@ -39,6 +43,7 @@ class VisionSettings(Settings):
         200, ge=1, le=200, description="Longer side of a picture, in shorter ones; no model takes 201."
     )
     queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
+    queue_tokens: int = Field(400_000, ge=1_000, description="Tokens of prompts that may wait; more are answered 429.")
     audit_full: Literal["refuse", "continue"] = Field(
         "refuse", description="When the audit log takes no line: refuse requests (503), or answer, count and alarm."
     )

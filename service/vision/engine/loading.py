@@ -27,8 +27,8 @@ from service.vision.engine.worker import Worker
 _PREFILL_TOKENS = 2048
 """Prompts of so many tokens together are read at once: more would keep those who are being answered waiting."""
 
-_PREFILL_PATCHES = 4096
-"""Small pictures are read together up to so many patches, a large one by itself."""
+_PREFILL_PATCHES = 1536
+"""Small pictures are read together up to so many patches, a large one by itself: more would leave a CPU's cache."""
 
 _SMALL = 50_000_000
 """Parameters; below, sharing an operation between processors costs more than it saves."""

@@ -12,6 +12,7 @@ from transformers.models.glm46v.modeling_glm46v import Glm46VForConditionalGener
 
 from service.vision.engine.checkpoint import Checkpoint
 from service.vision.engine.layer import Layer
+from service.vision.engine.projection import project
 from service.vision.engine.protocol import EngineUnusable
 from service.vision.engine.quantization import quantise
 
@@ -40,6 +41,7 @@ def load(checkpoint: Checkpoint, device: str, precision: str) -> Any:
     model.eval().requires_grad_(False)
     text = model.model.language_model
     text.layers = ModuleList([Layer(layer) for layer in text.layers])
+    project(model)
     if precision == "int8":  # Before it moves: the device never holds more than it was weighed for.
         quantise(model)
     return model.to(device)

@@ -43,7 +43,7 @@ def test_the_walls(specs: dict[str, Any], component: str) -> None:
 
 def test_the_service_understands_what_it_is_told_and_every_limit_reaches_it(tmp_path: Path) -> None:
     limits = {"max_body_bytes": 30_001, "max_pictures": 3, "max_picture_bytes": 20_002, "max_picture_pixels": 30_003}
-    chosen = {**limits, "max_stretch": 50, "max_pixels": 20_000, "max_new_tokens": 77, "queue": 5}
+    chosen = {**limits, "max_stretch": 50, "max_pixels": 20_000, "max_new_tokens": 77, "queue": 5, "batch": 3}
     told = from_environment(configuration(settings_in(tmp_path, **chosen))["vision"]["environment"])
     assert {name: getattr(told, name) for name in chosen} == chosen
 
