@@ -10,6 +10,7 @@ from transformers import logging
 from transformers.models.glm4v.modeling_glm4v import Glm4vForConditionalGeneration
 from transformers.models.glm46v.modeling_glm46v import Glm46VForConditionalGeneration
 
+from service.vision.engine.block import Block
 from service.vision.engine.checkpoint import Checkpoint
 from service.vision.engine.layer import Layer
 from service.vision.engine.projection import project
@@ -41,7 +42,9 @@ def load(checkpoint: Checkpoint, device: str, precision: str) -> Any:
     model.eval().requires_grad_(False)
     text = model.model.language_model
     text.layers = ModuleList([Layer(layer) for layer in text.layers])
-    project(model)
+    tower = model.model.visual
+    tower.blocks = ModuleList([Block(block) for block in tower.blocks])
+    project(tower)
     if precision == "int8":  # Before it moves: the device never holds more than it was weighed for.
         quantise(model)
     return model.to(device)

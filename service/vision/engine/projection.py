@@ -20,8 +20,7 @@ class Projection(nn.Module):
         return nn.functional.linear(hidden.flatten(1), self.weight, self.bias)
 
 
-def project(model: Any) -> None:
+def project(tower: Any) -> None:
     """The vision tower cuts patches out and merges them by such convolutions."""
-    tower = model.model.visual
     tower.patch_embed.proj = Projection(tower.patch_embed.proj)
     tower.downsample = Projection(tower.downsample)

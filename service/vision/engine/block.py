@@ -1,0 +1,55 @@
+"""One block of the vision tower, with half of the operations that the library spends on it; see fused.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention, silu
+
+from service.vision.engine.fused import joined, made, normed, turn
+
+
+class Block(nn.Module):
+    """Takes over the modules of a Glm4vVisionBlock, and its place in the tower."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        attention = block.attn
+        self._heads, self._size = attention.num_heads, attention.head_dim
+        self.looks = _neighbours(attention.qkv, self._heads, self._size)
+        self.looked = attention.proj
+        self.widened, self.narrowed = joined([block.mlp.gate_proj, block.mlp.up_proj]), block.mlp.down_proj
+        self.before, self.before_mlp = block.norm1, block.norm2
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        **_: object,
+    ) -> torch.Tensor:
+        """hidden_states (patches, hidden size); cu_seqlens: where each picture ends; angles as cosines and sines."""
+        cosine, sine = (part[:, : self._size // 2].float() for part in position_embeddings)
+        looks = self.looks(normed(hidden_states, self.before)).view(-1, 3, self._heads, self._size)
+        turn(looks[:, :2], torch.complex(cosine, sine)[:, None, None])
+        found = self._attend(looks, cu_seqlens.diff().tolist()).reshape(len(hidden_states), -1)
+        hidden = hidden_states + self.looked(found)
+        gate, up = self.widened(normed(hidden, self.before_mlp)).chunk(2, dim=-1)
+        return hidden + self.narrowed(up * silu(gate))
+
+    def _attend(self, looks: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        """Each picture sees itself alone; those of one size are looked at together."""
+        if len(set(lengths)) == 1:
+            queries, keys, values = looks.unflatten(0, (len(lengths), -1)).permute(2, 0, 3, 1, 4)
+            return scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
+        return torch.cat([self._attend(one, [len(one)])[0] for one in looks.split(lengths)])
+
+
+def _neighbours(qkv: nn.Linear, heads: int, size: int) -> nn.Linear:
+    """The halves of each query and key are turned against each other: put next to each other here, once for all."""
+    order = torch.arange(3 * heads * size).view(3, heads, size)
+    order[:2] = order[:2].view(2, heads, 2, -1).transpose(-1, -2).reshape(2, heads, size)
+    rows = order.flatten()
+    return made(qkv.weight[rows], None if qkv.bias is None else qkv.bias[rows])
