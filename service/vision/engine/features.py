@@ -26,11 +26,6 @@ class Features:
         self._kept: OrderedDict[Hashable, torch.Tensor] = OrderedDict()
         self._tokens = 0
 
-    def knows(self, prompts: Sequence[Prompt]) -> bool:
-        """Whether nothing of them has to be read."""
-        return all(one.key in self._kept for prompt in prompts for one in prompt.pictures)
-
-    @torch.inference_mode()
     def of(self, prompts: Sequence[Prompt]) -> list[torch.Tensor | None]:
         """For each prompt (tokens of its pictures, hidden size), in their order; None without pictures."""
         seen = [one for prompt in prompts for one in prompt.pictures]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
@@ -21,7 +19,6 @@ from service.vision.engine.sampling import Choice, choose
 from service.vision.engine.waiting import Waiting
 from service.vision.engine.words import Words
 
-Pictures = Sequence[torch.Tensor | None]
 _IDLE_SECONDS = 1.0
 OUT_OF_MEMORY = "the device has too little memory for this request; next: fewer or smaller pictures, or a shorter text"
 
@@ -40,9 +37,6 @@ class Worker:
         self._prefill = prefill
         self._inbox: queue.SimpleQueue[QueuedGeneration] = queue.SimpleQueue()
         self._waiting = Waiting()
-        self._joining: list[QueuedGeneration] = []
-        self._pictures: Future[Pictures] = Future()
-        self._eye = ThreadPoolExecutor(1, thread_name_prefix="eye")
         self._rows: list[Row] = []
         self._post = Post()
         self._generated = 0
@@ -66,7 +60,7 @@ class Worker:
     def load(self) -> Load:
         """A look from another thread: each figure is right for itself."""
         used = sum(row.length for row in tuple(self._rows))
-        waiting = self._waiting.count + self._inbox.qsize() + len(self._joining)
+        waiting = self._waiting.count + self._inbox.qsize()
         pictures, known = self._features.read, self._features.known
         return Load(len(self._rows), waiting, used, self._decoder.slots.tokens, self._generated, pictures, known)
 
@@ -97,9 +91,8 @@ class Worker:
             self._step()
             self._post.send()
             self._beat = time.monotonic()
-        self._eye.shutdown(wait=False, cancel_futures=True)
-        for one in (*(row.generation for row in self._rows), *self._joining):
-            self._post.put(one, stopping())
+        for row in self._rows:
+            self._post.put(row.generation, stopping())
         self._rows.clear()
         self._receive()
         while self._waiting.count:
@@ -108,7 +101,7 @@ class Worker:
 
     def _receive(self) -> None:
         try:
-            if not self._rows and not self._joining and not self._waiting.count and not self._stopping:
+            if not self._rows and not self._waiting.count and not self._stopping:
                 self._waiting.put(self._inbox.get(timeout=_IDLE_SECONDS))
             while True:
                 self._waiting.put(self._inbox.get_nowait())
@@ -127,35 +120,20 @@ class Worker:
         return generation
 
     def _admit(self) -> None:
-        """Let those in who fit: their pictures are read by another thread, while those who are in are decoded on."""
-        if not self._joining:
-            self._begin()
-        if self._joining and (self._pictures.done() or not self._rows):
-            joining, self._joining = self._joining, []
-            self._join_all(joining, self._pictures.result)
-
-    def _begin(self) -> None:
-        """The first who does not fit holds up the rest, or would starve."""
+        """Let those in who fit, and read their prompts; the first who does not holds up the rest, or would starve."""
         joining: list[QueuedGeneration] = []
         while self._next_fits(joining):
             joining.append(self._left_queue(self._waiting.pop(self._running(joining))))
-        read = partial(self._features.of, [one.prompt for one in joining])
         if not joining:
             return
-        if self._features.knows([one.prompt for one in joining]):
-            self._join_all(joining, read)
-        else:
-            self._joining, self._pictures = joining, self._eye.submit(read)
-
-    def _join_all(self, joining: Sequence[QueuedGeneration], pictures: Callable[[], Pictures]) -> None:
         try:
-            self._join(joining, pictures())
+            self._join(joining)
         except Exception as error:
             if len(joining) == 1:
                 self._fail(joining[0], error)
                 return
             for one in joining:  # One of them is to blame, and the others must not pay for it.
-                self._join_all([one], partial(self._features.of, [one.prompt]))
+                self._join_alone(one)
 
     def _next_fits(self, joining: Sequence[QueuedGeneration]) -> bool:
         one = self._waiting.next(self._running(joining))
@@ -173,9 +151,16 @@ class Worker:
     def _width(self, joining: Sequence[QueuedGeneration]) -> int:
         return max(map(width, self._running(joining)))
 
-    def _join(self, joining: Sequence[QueuedGeneration], pictures: Pictures) -> None:
+    def _join_alone(self, one: QueuedGeneration) -> None:
+        try:
+            self._join([one])
+        except Exception as error:
+            self._fail(one, error)
+
+    def _join(self, joining: Sequence[QueuedGeneration]) -> None:
         first = len(self._rows)
         self._decoder.slots.make_room(first + len(joining), self._width(joining), kept=first)
+        pictures = self._features.of([one.prompt for one in joining])
         logits = self._decoder.read([one.placed for one in joining], pictures, first)
         rows = [
             Row(one, Choice(one.sampling, one.prompt.ids[0]), self._words.speech(), one.prompt.length)

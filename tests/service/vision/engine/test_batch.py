@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from service.vision.conversation import Sampling
 from service.vision.engine.decoder import Decoder, Placed
-from service.vision.engine.features import Features
-from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import EngineBusy
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
@@ -108,36 +106,6 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
     asyncio.run(crowd())
     assert order.index("few") <= 7, order
     assert order.count("many") == 12
-
-
-def test_answers_go_on_while_the_next_picture_is_read(
-    real: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = Features.of
-    under_way, go_on = threading.Event(), threading.Event()
-
-    def slow(features: Features, prompts: Sequence[Prompt]) -> list[torch.Tensor | None]:
-        if len(prompts[0].pictures) == 2:
-            under_way.set()
-            go_on.wait(10)
-        return read(features, prompts)
-
-    monkeypatch.setattr(Features, "of", slow)
-    first = job(real, Sampling(max_new_tokens=60, temperature=1.0, seed=1), ((60, 40),), "a")
-    second = job(real, Sampling(max_new_tokens=3, temperature=1.0, seed=1), ((61, 40), (62, 40)), "b")
-
-    async def both() -> None:
-        running = asyncio.create_task(said(real, first))
-        while not real.load().generated or not real.load().running:
-            await asyncio.sleep(0)
-        waiting = asyncio.create_task(said(real, second))
-        await asyncio.to_thread(under_way.wait, 10)
-        meanwhile = await running
-        assert not waiting.done()
-        go_on.set()
-        assert [meanwhile, await waiting] == [await said(real, first), await said(real, second)]
-
-    asyncio.run(both())
 
 
 def test_a_picture_is_read_once_for_each_who_shows_it(real: TransformersEngine) -> None:
