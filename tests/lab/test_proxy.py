@@ -99,6 +99,9 @@ def test_a_frozen_gate_is_503_at_once_and_heals(deployed: Deployment) -> None:
     finally:
         deployed.host.run(f"docker unpause {gate}")
     eventually(lambda: answers(deployed), seconds=1)
+    # The engine calls who was paused unhealthy until it looks again, which it does every 30 seconds.
+    healthy = f"test $(docker inspect --format '{{{{.State.Health.Status}}}}' {gate}) = healthy"
+    eventually(lambda: deployed.host.run(healthy, check=False).status == 0, seconds=60)
 
 
 def test_no_line_is_lost_when_the_log_is_turned_over(deployed: Deployment) -> None:
