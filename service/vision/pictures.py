@@ -22,8 +22,9 @@ _FORMATS = ("JPEG", "PNG", "WEBP")
 _URL = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,")
 _PIECE = 1 << 18  # Decoded piece by piece, so that other threads, the event loop's among them, get their turn.
 _STRIP = 256
+_LARGE = 250_000
+"""Pixels; hashing takes about as long as scaling down, and of a picture this large is worth a thread of its own."""
 _ASIDE = ThreadPoolExecutor(2, thread_name_prefix="digest")
-"""Hashing takes about as long as scaling down, and neither needs the interpreter meanwhile."""
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT,),
@@ -57,11 +58,11 @@ class Limits:
 def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]]) -> Picture:
     """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused."""
     image = _upright(_open(_file(url, limits.file_bytes), limits))
-    digest = _ASIDE.submit(_digest, image)
+    aside = _ASIDE.submit(_digest, image) if image.width * image.height > _LARGE else None
     size = fit(*image.size)
     # The image processor would resample to this size in the same way; done here, the large original can go.
     fitted = image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
-    return Picture(fitted, digest.result(), image.width, image.height)
+    return Picture(fitted, aside.result() if aside else _digest(image), image.width, image.height)
 
 
 def _file(url: str, most: int) -> bytes:
