@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,6 +47,10 @@ class Serving:
             faults.tell(error)
             what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             self._fail(f"{self.configuration.model} cannot be loaded: {what}; next: casemate release verify")
+        else:
+            # What is loaded stays: looking through it for garbage again and again would stop everything for 50 ms.
+            gc.collect()
+            gc.freeze()
 
     def _fail(self, why: str) -> None:
         self.failure = why

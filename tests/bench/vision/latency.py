@@ -81,7 +81,7 @@ def loop_block() -> list[Figure]:
             "requests": 32,
             "pictures": 32,
             "tokens": 1,
-            "side": 2200,
+            "side": 1480,
             "kind": "png",
         }
         for _ in range(3):
