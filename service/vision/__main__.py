@@ -11,15 +11,10 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISAB
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
 os.environ.setdefault("HF_HOME", "/tmp/huggingface")  # noqa: S108 - the container's tmpfs; nothing is written to it.
 
-_TURN = 0.001
-"""Seconds that a thread may keep the interpreter while others wait; with Python's 0.005 the engine and the event loop
-keep each other waiting for longer than what they do takes."""
-
 
 def main() -> int:
     """Serve until SIGTERM. Exit 0: stopped as told; 1: the engine or the log is of no use; 2: a variable is wrong."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # As process 1, or it would be ignored while loading.
-    sys.setswitchinterval(_TURN)
     from service.vision.configuration import ConfigurationError, from_environment
 
     try:

@@ -48,7 +48,7 @@ class Serving:
             what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             self._fail(f"{self.configuration.model} cannot be loaded: {what}; next: casemate release verify")
         else:
-            # What is loaded stays: looking through it for garbage again and again would stop everything for 50 ms.
+            # What is loaded stays: looking through it for garbage again and again would stop everything for 0.2 s.
             gc.collect()
             gc.freeze()
 

@@ -84,7 +84,7 @@ class Slots:
 
     def _shape(self, rows: int, width: int) -> tuple[int, int]:
         """A little more than is asked, where the bound allows it."""
-        steps = -(-width // _STEP)
+        steps = whole_steps(width) // _STEP
         wishes = ((_power(rows), _power(steps)), (rows, _power(steps)), (_power(rows), steps), (rows, steps))
         return next((some, more * _STEP) for some, more in wishes if some * more * _STEP <= self.tokens)
 

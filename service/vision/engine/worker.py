@@ -124,8 +124,10 @@ class Worker:
         joining: list[QueuedGeneration] = []
         while self._next_fits(joining):
             joining.append(self._left_queue(self._waiting.pop(self._running(joining))))
-        if not joining:
-            return
+        if joining:
+            self._try(joining)
+
+    def _try(self, joining: Sequence[QueuedGeneration]) -> None:
         try:
             self._join(joining)
         except Exception as error:
@@ -133,7 +135,7 @@ class Worker:
                 self._fail(joining[0], error)
                 return
             for one in joining:  # One of them is to blame, and the others must not pay for it.
-                self._join_alone(one)
+                self._try([one])
 
     def _next_fits(self, joining: Sequence[QueuedGeneration]) -> bool:
         one = self._waiting.next(self._running(joining))
@@ -150,12 +152,6 @@ class Worker:
 
     def _width(self, joining: Sequence[QueuedGeneration]) -> int:
         return max(map(width, self._running(joining)))
-
-    def _join_alone(self, one: QueuedGeneration) -> None:
-        try:
-            self._join([one])
-        except Exception as error:
-            self._fail(one, error)
 
     def _join(self, joining: Sequence[QueuedGeneration]) -> None:
         first = len(self._rows)
