@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """What lstat alone tells: while it stays the same the content need not be read again; nobody can set a ctime."""
+        """What lstat alone tells: while it stays the same the content need not be read again; nobody sets a ctime."""
         return (self.mode, self.uid, self.gid, self.size, self.device, self.inode, self.mtime, self.ctime)
 
     def shown(self) -> dict[str, Any]:
