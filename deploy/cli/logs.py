@@ -13,11 +13,13 @@ from pyinfra.context import ctx_host
 from deploy.cli import options, output
 from deploy.cli.lines import fields_of, row, shown
 from deploy.cli.period import Moment
+from deploy.cli.verdicts import verdict_rows
 from deploy.errors import CasemateError
 from deploy.facts.chained.logs import LOGS
 from deploy.facts.told import told
 from deploy.run.anchors import Anchored, anchored, note
 from deploy.run.connection import Connection, connected, host_key
+from deploy.run.proof import judge
 from deploy.settings.inventory import read_inventory
 
 _FOLLOW_SECONDS = 1.0
@@ -40,8 +42,9 @@ def logs() -> None:
 def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     """Find lines that are missing, edited, moved or cut; exits with 1 on any finding.
 
-    How far each good log had come is noted in .casemate/anchors, and held against it the next time: what was cut or
-    made anew before that shows, whoever has the keys by then.
+    The host reads its whole logs. What is new since the last time comes here and is proven with the first keys, which
+    .casemate/keys has and the host has no more; how far each good log had come is noted in .casemate/anchors, and held
+    against it the next time: what was changed, cut or made anew before that shows, whoever has which keys by then.
     """
     known = anchored(inventory)
     with _hosts(inventory, limit) as connection:
@@ -49,16 +52,14 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
         for name in [name for name, key in keys.items() if name in known and known[name].host_key != key]:
             output.say(f"{name} has another host key than at the last verify: its logs are judged as a new machine's")
             del known[name]
-        found = _all(
-            connection,
-            "deploy.facts.chained.judged",
-            lambda host: (LOGS, known[host].logs if host in known else {}),
+        found = _each(
+            connection, lambda host: judge(host, inventory, known.get(host.name, Anchored(keys[host.name])), output.say)
         )
-    note(inventory, {host: Anchored(key, _ends(found[host])) for host, key in keys.items() if _ends(found[host])})
+    note(inventory, {host: Anchored(key, ends) for host, key in keys.items() if (ends := _ends(found[host]))})
     if as_json:
         output.document(found)
     else:
-        rows = [line for host, verdicts in found.items() for line in _verdict_rows(host, verdicts)]
+        rows = [line for host, verdicts in found.items() for line in verdict_rows(host, verdicts)]
         output.table([{key: shown(text) for key, text in line.items()} for line in rows])
     if not all(_good(verdicts) for verdicts in found.values()):
         sys.exit(1)
@@ -117,11 +118,16 @@ def _hosts(inventory: str, limit: tuple[str, ...]) -> Any:
 
 def _all(connection: Connection, entry: str, arguments: Callable[[str], tuple[Any, ...]]) -> Found:
     """One program on all hosts at once."""
+    return _each(connection, lambda host: told(host, entry, *arguments(host.name)))
+
+
+def _each(connection: Connection, function: Callable[[Any], dict[str, Any]]) -> Found:
+    """What a function finds on all hosts at once; of one that cannot be read, {"error"}."""
 
     def one(host: Any) -> dict[str, Any]:
         with ctx_host.use(host):
             try:
-                return told(host, entry, *arguments(host.name))
+                return function(host)
             except CasemateError as error:
                 return {"error": error.message}
 
@@ -139,21 +145,6 @@ def _ends(verdicts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if "error" in verdicts:
         return {}
     return {log: one["end"] for log, one in verdicts.items() if one.get("findings") == [] and one["end"]}
-
-
-def _verdict_rows(host: str, verdicts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    if "error" in verdicts:
-        yield {"host": host, "log": "-", "lines": "-", "verdict": "unknown", "where": "-", "what": verdicts["error"]}
-        return
-    for log, one in verdicts.items():
-        lines = f"{one['first']} to {one['last']}" if one.get("last") is not None else "none"
-        common = {"host": host, "log": log, "lines": lines}
-        if "error" in one:
-            yield {**common, "verdict": "unknown", "where": LOGS[log], "what": one["error"]}
-        elif not one["findings"]:
-            yield {**common, "verdict": "good", "where": f"{len(one['files'])} files", "what": ""}
-        for finding in one.get("findings", ()):
-            yield {**common, "verdict": finding["kind"], "where": finding["where"], "what": finding["message"]}
 
 
 def _read(

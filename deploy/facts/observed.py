@@ -62,10 +62,15 @@ class Observed:
 
 def observed(host: Any) -> Observed:
     """The host's snapshot: taken now, or since the last change. Raises CasemateError when the host cannot be read."""
-    known = host.connector_data.get(_KEY)
-    if known is None:
-        known = host.connector_data[_KEY] = _observe(host)
-    return cast(Observed, known)
+    seen = known(host)
+    if seen is None:
+        seen = host.connector_data[_KEY] = _observe(host)
+    return seen
+
+
+def known(host: Any) -> Observed | None:
+    """The host's snapshot if nothing has changed it since it was taken; asks nobody."""
+    return cast(Observed | None, host.connector_data.get(_KEY))
 
 
 def forget(host: Any) -> None:

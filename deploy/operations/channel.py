@@ -1,4 +1,4 @@
-"""A command on the host whose standard input is a stream: what pyinfra's own way, which sends text lines, cannot do."""
+"""A command on the host with a stream in or out: what pyinfra's own way, which sends text lines, cannot do."""
 
 import contextlib
 import os
@@ -59,6 +59,27 @@ def run(
     if status == -1:  # the connection went before the status came
         raise broken(host, EOFError())
     return Said(status, out.decode() if isinstance(out, bytes) else out, err)
+
+
+def read(host: Any, *command: str, stdin: str) -> Iterator[bytes]:
+    """A command's standard output as it comes, for what is too much or no text; it is told `stdin` first.
+
+    Raises CasemateError when the command fails or the connection breaks: what came until then is not the whole.
+    """
+    try:
+        channel = host.connector.client.get_transport().open_session()
+        channel.exec_command(raw(host, *command))
+        with contextlib.suppress(OSError):
+            channel.sendall(stdin.encode())
+            channel.shutdown_write()
+        while chunk := channel.recv(_CHUNK):
+            yield chunk
+        err = channel.makefile_stderr("r").read().strip().rpartition("\n")[2]
+        status = channel.recv_exit_status()
+    except (OSError, SSHException, EOFError) as error:
+        raise broken(host, error) from error
+    if status:
+        raise CasemateError(f"{host.name}: {err or f'{command[0]} ended with status {status}'}", next="look there")
 
 
 def broken(host: Any, error: Exception) -> CasemateError:

@@ -1,8 +1,12 @@
-"""How far each chained log had come when it was last found good: kept here, where nobody on a host can reach it."""
+"""How far each chained log had come when it was last seen: kept here, where nobody on a host can reach it.
+
+An end is noted twice: where a log was last found good, and (`seen`) where it stood at each deploy since, unjudged. Both
+bind the host: a later verification holds the log against all of them.
+"""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +14,10 @@ from typing import Any
 from deploy import paths
 from deploy.errors import SettingsError
 
-Ends = dict[str, dict[str, Any]]
-"""Log to its end: {seq, prev}, and when it was noted."""
+End = dict[str, Any]
+"""{seq, prev}, and when it was noted."""
+_MOST_SEEN = 100
+"""Of more the oldest and the latest are kept: what was there first says the most."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,12 @@ class Anchored:
     """The ends of one host's logs; a machine set up anew under the same name has another host key, and other logs."""
 
     host_key: str
-    logs: Ends
+    logs: dict[str, End] = field(default_factory=dict)
+    seen: dict[str, list[End]] = field(default_factory=dict)
+
+    def of(self, log: str) -> list[End]:
+        """All ends of a log that were noted."""
+        return [*([self.logs[log]] if log in self.logs else []), *self.seen.get(log, [])]
 
 
 def file_of(inventory: str) -> Path:
@@ -42,11 +53,41 @@ def anchored(inventory: str) -> dict[str, Anchored]:
 
 def note(inventory: str, found: Mapping[str, Anchored]) -> None:
     """Keep the ends of logs that were found good, host by host; all others stay as they were."""
-    known, now = anchored(inventory), datetime.now(UTC).isoformat("T", "seconds")
+    known = anchored(inventory)
     for host, one in found.items():
-        before = known.get(host)
-        kept = before.logs if before and before.host_key == one.host_key else {}
-        known[host] = Anchored(one.host_key, {**kept, **{log: {**end, "noted": now} for log, end in one.logs.items()}})
+        before = _of_machine(known, host, one.host_key)
+        logs = {**before.logs, **{log: _dated(end) for log, end in one.logs.items()}}
+        good = {log: end["seq"] for log, end in one.logs.items()}
+        later = {log: [end for end in ends if end["seq"] > good.get(log, 0)] for log, ends in before.seen.items()}
+        known[host] = Anchored(one.host_key, logs, {log: ends for log, ends in later.items() if ends})
+    _write(inventory, known)
+
+
+def see(inventory: str, host: str, host_key: str, heads: Mapping[str, Any]) -> None:
+    """Keep where a host's logs (log to {seq, prev} or None) stand now, beside what was noted before."""
+    known = anchored(inventory)
+    before = _of_machine(known, host, host_key)
+    seen = dict(before.seen)
+    for log, head in heads.items():
+        noted = [(end["seq"], end["prev"]) for end in before.of(log)]
+        if head and head["seq"] and (head["seq"], head["prev"]) not in noted:
+            ends = [*seen.get(log, []), _dated(head)]
+            seen[log] = [*ends[:1], *ends[1:][1 - _MOST_SEEN :]]
+    if seen != before.seen:
+        _write(inventory, {**known, host: Anchored(host_key, before.logs, seen)})
+
+
+def _of_machine(known: Mapping[str, Anchored], host: str, host_key: str) -> Anchored:
+    before = known.get(host)
+    return before if before and before.host_key == host_key else Anchored(host_key)
+
+
+def _dated(end: Mapping[str, Any]) -> End:
+    now = datetime.now(UTC).isoformat("T", "seconds")
+    return {"seq": end["seq"], "prev": end["prev"], "noted": now}
+
+
+def _write(inventory: str, known: Mapping[str, Anchored]) -> None:
     path = file_of(inventory)
     path.parent.mkdir(parents=True, exist_ok=True)
     paths.STATE.chmod(0o700)
@@ -56,4 +97,6 @@ def note(inventory: str, found: Mapping[str, Anchored]) -> None:
 
 
 def _read(one: Mapping[str, Any]) -> Anchored:
-    return Anchored(str(one["host_key"]), {log: {**end, "seq": int(end["seq"])} for log, end in one["logs"].items()})
+    logs = {log: {**end, "seq": int(end["seq"])} for log, end in one["logs"].items()}
+    seen = {log: [{**end, "seq": int(end["seq"])} for end in ends] for log, ends in one.get("seen", {}).items()}
+    return Anchored(str(one["host_key"]), logs, seen)

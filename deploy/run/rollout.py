@@ -14,10 +14,10 @@ from pyinfra.context import ctx_config, ctx_host
 from pyinfra_cli.util import exec_file
 
 from deploy.errors import CasemateError
-from deploy.facts.observed import observed
+from deploy.facts.observed import known, observed
 from deploy.operations.change import differences
 from deploy.paths import ROOT
-from deploy.run import guard, journal, lock, round_trips
+from deploy.run import chains, guard, journal, lock, round_trips
 from deploy.run.connection import Connection, connected
 from deploy.run.progress import Outcome, Progress, name_of
 from deploy.settings.inventory import read_inventory
@@ -186,6 +186,7 @@ def _journal(connection: Connection, run: str, file: str, outcomes: dict[str, Ou
         # A first run that failed early has no ledger on the host yet; the operator's journal has the line.
         if trouble and not outcome.failed:
             say(f"{host.name}: the journal entry was not written on the host: {trouble}")
+        chains.after_a_run(host, file, None if outcome.changed else known(host), say)
         lock.release(host)
 
     for host in connection.state.activated_hosts:

@@ -2,6 +2,7 @@
 
 from service.ledger.chain import LedgerError
 from service.ledger.log import Ledger
-from service.ledger.verification import Anchor, Finding, Verdict, verify
+from service.ledger.verdict import Anchor, Finding, Verdict
+from service.ledger.verification import verify
 
 __all__ = ["Anchor", "Finding", "Ledger", "LedgerError", "Verdict", "verify"]

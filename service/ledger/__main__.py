@@ -1,4 +1,4 @@
-"""`casemate-ledger append|verify|tail LOG`: the ledger for shells and for the deploy journal."""
+"""`casemate-ledger begin|append|verify|tail LOG`: the ledger for shells and for the deploy journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service.ledger.chain import LedgerError
-from service.ledger.head import first_key, read_key
+from service.ledger.head import begin, first_key, read_key
 from service.ledger.log import Ledger
 from service.ledger.tail import last
 from service.ledger.verification import verify
@@ -39,6 +39,11 @@ def _append(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _begin(arguments: argparse.Namespace) -> int:
+    begin(arguments.log)
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     key = arguments.key or (first_key(arguments.log) if first_key(arguments.log).exists() else None)
     verdict = verify(arguments.log, read_key(key) if key else None)
@@ -50,7 +55,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         span = f"lines {verdict.first} to {verdict.last}" if verdict.last is not None else "no lines"
         print(f"{span} in {len(verdict.files)} files, {len(verdict.findings)} findings", file=sys.stderr)
         if key is None:
-            print("without the first key a chain made anew goes unseen; next: --key FILE", file=sys.stderr)
+            print(
+                "without the first key a chain made anew goes unseen; who took it: casemate logs verify",
+                file=sys.stderr,
+            )
     return 1 if verdict.findings else 0
 
 
@@ -69,7 +77,9 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="casemate-ledger", description="The chained JSON-lines log.")
-    verbs = parser.add_subparsers(required=True, metavar="append|verify|tail")
+    verbs = parser.add_subparsers(required=True, metavar="begin|append|verify|tail")
+    first = verbs.add_parser("begin", help="make the head and the first key of a log that has no line yet")
+    first.set_defaults(run=_begin)
     append = verbs.add_parser("append", help="add one line: a JSON object on stdin; prints its number")
     append.set_defaults(run=_append)
     check = verbs.add_parser("verify", help="find missing, edited, reordered and cut lines")
@@ -79,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     tail = verbs.add_parser("tail", help="print the last lines, as they are: JSON")
     tail.add_argument("-n", "--lines", type=_count, default=10, metavar="N")
     tail.set_defaults(run=_tail)
-    for verb in (append, check, tail):
+    for verb in (first, append, check, tail):
         verb.add_argument("log", type=Path)
     return parser
 

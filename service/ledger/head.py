@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import hmac
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.ledger.chain import START, LedgerError
 
+_PATIENCE_SECONDS = 10
+_KEY_SIZE = 32
 _SIZE = 256  # One write within one page: a killed process leaves the old head or the new one, never half of each.
 
 
@@ -31,14 +36,18 @@ def beside(log: Path) -> Path:
 
 
 def first_key(log: Path) -> Path:
-    """`audit.jsonl` has key 0 in `audit.jsonl.key` (0400), until the operator takes it away."""
+    """`audit.jsonl` has key 0 in `audit.jsonl.key` (0400), until the operator takes it (`take`)."""
     return log.with_name(log.name + ".key")
 
 
 def read_key(path: Path) -> bytes:
     """The key in a file. Raises LedgerError when it is none, OSError when it cannot be read."""
     try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
+        with os.fdopen(_plainly(path), encoding="ascii") as file:
+            key = bytes.fromhex(file.read(_SIZE))
+        if len(key) != _KEY_SIZE:
+            raise ValueError(f"{len(key)} bytes")
+        return key
     except ValueError as error:
         raise LedgerError(f"{path} is no key, expected 64 hexadecimal digits") from error
 
@@ -46,12 +55,45 @@ def read_key(path: Path) -> bytes:
 def observe(log: Path) -> tuple[Head | None, int]:
     """The head of a log (None: there is none) and the bytes that the log had at that moment, no writer in between."""
     try:
-        with beside(log).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+        with os.fdopen(_plainly(beside(log)), "rb") as file:
+            _lock(file.fileno(), log)
             content, size = file.read(), log.stat().st_size if log.exists() else 0
             return (_parse(content, log) if content else None), size
     except FileNotFoundError:
         return None, log.stat().st_size if log.exists() else 0
+
+
+def peek(log: Path) -> Head | None:
+    """The head of a log as it is in this moment, whoever writes; None: there is none."""
+    try:
+        with os.fdopen(_plainly(beside(log)), "rb") as file:
+            content = file.read(_SIZE)
+            return _parse(content, log) if content else None
+    except FileNotFoundError:
+        return None
+
+
+def begin(log: Path) -> None:
+    """Give a log that has no line yet its head and its key 0, so that the key can be taken before there is one."""
+    with locked(log):
+        pass
+
+
+def take(log: Path, digest: str) -> bool:
+    """Forget key 0 beside the log if it is the one with this SHA-256: whoever asks keeps it. False: it is another one.
+
+    Under the writers' lock: a chain that begins anew in this moment keeps its new key.
+    """
+    with os.fdopen(_plainly(beside(log)), "rb") as head:
+        _lock(head.fileno(), log)
+        try:
+            key = read_key(first_key(log))
+        except FileNotFoundError:
+            return True
+        if not hmac.compare_digest(hashlib.sha256(key).hexdigest(), digest):
+            return False
+        first_key(log).unlink()
+    return True
 
 
 def store(fd: int, head: Head) -> None:
@@ -63,7 +105,7 @@ def store(fd: int, head: Head) -> None:
 @contextlib.contextmanager
 def locked(log: Path) -> Iterator[tuple[int, Head]]:
     """Hold the log for this process alone; a log that has none yet gets its head and its first key."""
-    fd = os.open(beside(log), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(beside(log), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         content = os.pread(fd, _SIZE, 0)
@@ -84,7 +126,7 @@ def _begin(fd: int, log: Path) -> Head:
 
 
 def _keep(path: Path) -> bytes:
-    key = secrets.token_bytes(32)
+    key = secrets.token_bytes(_KEY_SIZE)
     path.unlink(missing_ok=True)  # Of a start that died before its head was written: no line was made with it.
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
     try:
@@ -92,6 +134,25 @@ def _keep(path: Path) -> bytes:
     finally:
         os.close(fd)
     return key
+
+
+def _plainly(path: Path) -> int:
+    """Open for reading. Readers are root in somebody else's directory: no link leads them, and no pipe holds them."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _lock(fd: int, log: Path) -> None:
+    """The writers' lock, for a reader, who does not wait for ever on a writer that was stopped."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise LedgerError(
+                    f"{log} has been held by a writer for {_PATIENCE_SECONDS} s; next: see whether it was stopped"
+                ) from None
+        time.sleep(0.01)
 
 
 def _parse(content: bytes, log: Path) -> Head:

@@ -17,6 +17,7 @@ from deploy.facts.posture.daemons import sshd, units
 from deploy.facts.posture.engine import docker
 from deploy.facts.posture.files import directories, files, sockets
 from deploy.facts.posture.firewall import parse_chains, parse_rules, ruleset
+from deploy.facts.posture.logs import logs
 from deploy.facts.posture.machine import groups, modules, operating_system, packages, resources, sysctl, users
 from deploy.facts.posture.ours import lock, release
 from deploy.facts.posture.read import Json, reason
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[Json], Any]] = {
     "sshd": lambda _: sshd(),
     "release": lambda _: release(),
     "certificates": lambda _: certificates(),
+    "logs": lambda _: logs(),
     "lock": lambda _: lock(),
 }
 """Each section's reader; it is given the sections before it."""

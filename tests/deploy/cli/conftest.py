@@ -16,6 +16,8 @@ from deploy import paths
 from deploy.cli import logs as module
 from deploy.facts.chained.logs import LOGS
 from deploy.facts.program import self_contained
+from deploy.operations import channel
+from deploy.run import chains, proof
 from tests.deploy.cli.host_logs import write
 
 
@@ -38,11 +40,20 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in LOGS:
         (tmp_path / name).mkdir()
     places = {name: str(tmp_path / name / Path(path).name) for name, path in LOGS.items()}
-    monkeypatch.setattr(module, "told", here)
+
+    def sent(_: Any, *command: str, stdin: str) -> Iterator[bytes]:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-"], input=stdin.encode(), capture_output=True, check=True, cwd="/"
+        )
+        yield from (done.stdout[at : at + 1000] for at in range(0, len(done.stdout), 1000))
+
+    for one in (module, chains, proof):
+        monkeypatch.setattr(one, "told", here)
+        monkeypatch.setattr(one, "host_key", lambda host: f"SHA256:{host.name}")
+        monkeypatch.setattr(one, "LOGS", places)
+    monkeypatch.setattr(channel, "read", sent)
     monkeypatch.setattr(module, "connected", connected)
-    monkeypatch.setattr(module, "host_key", lambda host: f"SHA256:{host.name}")
     monkeypatch.setattr(module, "read_inventory", lambda *_: (None, []))
-    monkeypatch.setattr(module, "LOGS", places)
     monkeypatch.setattr(paths, "STATE", tmp_path / "state")
     write(Path(places["vision"]), 8)
     return Path(places["vision"])

@@ -1,0 +1,80 @@
+"""Casemate's logs: the room that they take, where the chains stand, and what lies beside them."""
+
+import fcntl
+import os
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.facts.chained.heads import stands
+from deploy.facts.chained.logs import LOGS
+from deploy.facts.posture.read import Json, pairs, printable, text
+from service.ledger.chain import LedgerError
+
+_PLACE = "/var/log/casemate"
+_JOURNAL = "/var/log/journal"
+_GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
+_IMMUTABLE = 0x10
+_MAY_SET_IT = 1 << 9  # CAP_LINUX_IMMUTABLE
+
+
+def logs() -> Json:
+    """Bytes on the disk, heads by path ({seq, prev}), first keys still there by path (age in seconds), and seals.
+
+    `seals`: {possible: the file system knows immutable files and root may make them, open: packed files that are not}.
+    """
+    kept = list(_files(_PLACE))
+    heads: Json = {}
+    for path in LOGS.values():
+        try:
+            heads[path] = stands(Path(path))
+        except (LedgerError, OSError):  # `casemate logs verify` is who tells of that.
+            heads[path] = None
+    keys = {
+        path: time.time() - os.stat(f"{path}.key").st_mtime for path in LOGS.values() if os.path.exists(f"{path}.key")
+    }
+    packed = [path for path, _ in kept if path.endswith(".gz")]
+    possible = _may_seal() and (flags(_PLACE) is not None)
+    return {
+        "bytes": sum(status.st_blocks * 512 for _, status in kept),
+        "journal_bytes": sum(status.st_blocks * 512 for _, status in _files(_JOURNAL)),
+        "heads": heads,
+        "keys": keys,
+        "seals": {
+            "possible": possible,
+            "open": [printable(path) for path in packed if possible and not (flags(path) or 0) & _IMMUTABLE],
+        },
+    }
+
+
+def flags(path: str) -> int | None:
+    """What `lsattr` shows of a file or directory; None where the file system has no such thing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return int(struct.unpack("l", fcntl.ioctl(fd, _GET_FLAGS, bytes(struct.calcsize("l"))))[0])
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _may_seal() -> bool:
+    known = dict(pairs(text("/proc/self/status").splitlines(), ":"))
+    return bool(int(known["CapEff"], 16) & _MAY_SET_IT)
+
+
+def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
+    for directory, _, names in os.walk(place):
+        for name in names:
+            path = os.path.join(directory, name)
+            try:
+                status = os.lstat(path)
+            except OSError:  # gone since it was listed
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield path, status

@@ -1,0 +1,94 @@
+"""The first keys of chained logs: kept here, one file a host, where nobody on a host can read them.
+
+Who has key 0 can prove every line of a chain, and could forge every line: it is on the host only until it lies here.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from deploy import paths
+from deploy.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class FirstKey:
+    """Key 0 of one chain (hexadecimal), when it was taken (UTC), and the key of line `seq`, to go on from."""
+
+    key: str
+    taken: str
+    seq: int
+    evolved: str
+
+    def at(self, seq: int, key: str) -> "FirstKey":
+        """The same chain, proven as far as line `seq`, whose key this is."""
+        return replace(self, seq=seq, evolved=key)
+
+
+Machines = dict[str, dict[str, FirstKey]]
+"""SSH host key to log to first key: a machine set up anew under the same name has chains of its own."""
+
+
+def file_of(inventory: str, host: str) -> Path:
+    """Where the first keys of a host's chains are kept (0600)."""
+    return paths.STATE / "keys" / Path(inventory).stem / f"{quote(host, safe='')}.json"
+
+
+def first_keys(inventory: str, host: str) -> Machines:
+    """Those that are kept. Raises SettingsError when the file is damaged: nothing could be proven any more."""
+    path = file_of(inventory, host)
+    try:
+        found = json.loads(path.read_bytes())
+        return {
+            machine: {log: FirstKey(**_checked(one)) for log, one in logs.items()} for machine, logs in found.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error})", next="bring it back from a backup: it exists nowhere else"
+        ) from error
+
+
+def begun(key: str) -> FirstKey:
+    """A chain whose key 0 has just come here."""
+    return FirstKey(key, datetime.now(UTC).isoformat("T", "seconds"), 0, key)
+
+
+def keep(inventory: str, host: str, host_key: str, logs: Mapping[str, FirstKey]) -> None:
+    """Add these, or how far their chains are proven. When this returns they are on the disk, whatever happens next."""
+    known = first_keys(inventory, host)
+    known[host_key] = {**known.get(host_key, {}), **logs}
+    path = file_of(inventory, host)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    paths.STATE.chmod(0o700)
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    text = {machine: {log: vars(one) for log, one in logs.items()} for machine, logs in known.items()}
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(json.dumps(text, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    for directory in (path.parent, path.parent.parent, paths.STATE):
+        _on_disk(directory)
+
+
+def _on_disk(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _checked(one: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("key", "evolved"):
+        if len(bytes.fromhex(one[name])) != 32:
+            raise ValueError(f"{name} is no key")
+    return {"key": one["key"], "taken": str(one["taken"]), "seq": int(one["seq"]), "evolved": one["evolved"]}
