@@ -1,4 +1,4 @@
-"""`casemate-ledger begin|append|verify|tail LOG`: the ledger for shells and for the deploy journal."""
+"""`casemate-ledger begin|append|verify|tail LOG` and `retain PLACE`: the ledger for shells, units and the deploy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pathlib import Path
 from service.ledger.chain import LedgerError
 from service.ledger.head import begin, first_key, read_key
 from service.ledger.log import Ledger
+from service.ledger.retention import remove, seal
 from service.ledger.tail import last
 from service.ledger.verification import verify
+
+_FILES_A_LINE = 100
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +72,24 @@ def _tail(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _retain(arguments: argparse.Namespace) -> int:
+    for path in seal(arguments.place):
+        print(f"{path} could not be made immutable", file=sys.stderr)
+    removed, left = remove(arguments.place, arguments.keep, arguments.most)
+    for one in removed:
+        print(f"removed {one.path}, {one.bytes} bytes, for {one.why}")
+    for at in range(0, len(removed), _FILES_A_LINE):
+        files = [dataclasses.asdict(one) for one in removed[at : at + _FILES_A_LINE]]
+        Ledger(arguments.journal, sync=True).append({"event": "logs_removed", "files": files, "bytes_left": left})
+    if left > arguments.most:
+        print(
+            f"{arguments.place} has {left} bytes, expected at most {arguments.most}, and no turned-over file is left; "
+            "next: see what lies there that is no log",
+            file=sys.stderr,
+        )
+    return 1 if left > arguments.most else 0
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from 1")
@@ -77,7 +98,7 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="casemate-ledger", description="The chained JSON-lines log.")
-    verbs = parser.add_subparsers(required=True, metavar="begin|append|verify|tail")
+    verbs = parser.add_subparsers(required=True, metavar="begin|append|verify|tail|retain")
     first = verbs.add_parser("begin", help="make the head and the first key of a log that has no line yet")
     first.set_defaults(run=_begin)
     append = verbs.add_parser("append", help="add one line: a JSON object on stdin; prints its number")
@@ -89,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     tail = verbs.add_parser("tail", help="print the last lines, as they are: JSON")
     tail.add_argument("-n", "--lines", type=_count, default=10, metavar="N")
     tail.set_defaults(run=_tail)
+    retain = verbs.add_parser("retain", help="seal turned-over logs, and remove those that are too old or too much")
+    retain.add_argument("--keep", type=_count, required=True, metavar="N", help="turned-over files of each log")
+    retain.add_argument("--most", type=_count, required=True, metavar="BYTES", help="of all logs together")
+    retain.add_argument("--journal", type=Path, required=True, metavar="LOG", help="is told what was removed")
+    retain.add_argument("place", type=Path)
+    retain.set_defaults(run=_retain)
     for verb in (first, append, check, tail):
         verb.add_argument("log", type=Path)
     return parser
