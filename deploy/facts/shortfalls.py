@@ -37,7 +37,11 @@ def shortfalls(settings: HostSettings, seen: Observed, now: float) -> list[Short
     """
     judges: dict[str, Callable[[HostSettings, Observed], Iterable[Shortfall]]] = {
         "os": _system,
-        "resources": lambda settings, seen: (*_room(settings, seen), *_clock(settings, seen, now)),
+        "resources": lambda settings, seen: (
+            *_room(settings, seen),
+            *_logs(settings, seen),
+            *_clock(settings, seen, now),
+        ),
         "users": _uids,
         "listeners": _ports,
         "routes": _routes,
@@ -80,6 +84,17 @@ def _room(settings: HostSettings, seen: Observed) -> Iterator[Shortfall]:
     if has["memory_bytes"] < memory * _GB:
         got = f"{has['memory_bytes'] / _GB:.1f} GB"
         yield Shortfall("memory", got, f"at least {memory} GB", "add memory, or lower preflight.min_memory_gb")
+
+
+def _logs(settings: HostSettings, seen: Observed) -> Iterator[Shortfall]:
+    """What logs may grow to must be there, or what they have already: a full disk is the end of every log."""
+    has: dict[str, int] = seen.section("resources")["disk_free_bytes"]
+    there = seen.section("logs") or {"bytes": 0, "journal_bytes": 0}
+    free = has.get("/var/log", has.get("/", 0)) + there["bytes"] + there["journal_bytes"]
+    if free < settings.logs.room:
+        got = f"{free / _GB:.1f} GB free or taken by logs in /var/log"
+        wanted = f"at least {settings.logs.room / _GB:.1f} GB, what they may grow to"
+        yield Shortfall("room for logs", got, wanted, "make room there, or lower logs.max_total")
 
 
 def _clock(settings: HostSettings, seen: Observed, now: float) -> Iterator[Shortfall]:

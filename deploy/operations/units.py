@@ -38,6 +38,18 @@ def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str]
         yield f"systemctl {needs[-1]} {quoted}"
 
 
+@convergence
+def no_unit(unit: str, path: str) -> Commands:
+    """The unit does not run, and its file `path` is gone."""
+    seen = observed(host)
+    if seen.unit(unit) is None and seen.file(path) is None:
+        host.noop(f"{unit} is absent")
+        return
+    differs(unit, "present\n", "absent\n")
+    quoted = shlex.quote(unit)
+    yield f"systemctl disable --now {quoted}; rm -f {shlex.quote(path)} && systemctl daemon-reload"
+
+
 def _state(found: dict[str, object]) -> str:
     return f"{found['enabled']} {found['active']}\n"
 

@@ -2,10 +2,12 @@
 
 A packed file is sealed: immutable, where the file system knows that, so that not even the user who owns its directory
 can change or remove it. (The live log cannot be append-only: then the ledger could not remove a torn line, nor could
-logrotate rename it. Its chain guards it.) More than `keep` files of a log, and more than `most` bytes of all, are removed: the
-oldest file of the largest log first, so that who floods one log drives out that log. Lines that nobody has verified or
-copied yet are no exception, or a full disk would be in their writers' hands; the removal is told, and the gap in the
-chain shows to who has not seen the lines.
+logrotate rename it. Its chain guards it.)
+
+More than `keep` files of a log, and more than `most` bytes of all, are removed: the oldest file of the largest log
+first, so that who floods one log drives out that log. Lines that nobody has verified or copied yet are no exception, or
+a full disk would be in their writers' hands; the removal is told, and the gap in the chain shows to who has not seen
+the lines.
 """
 
 from __future__ import annotations

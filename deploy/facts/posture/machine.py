@@ -62,7 +62,7 @@ def resources() -> Json:
     """Memory, disks, processors and the clock."""
     memory = {key: int(value.split()[0]) * 1024 for key, value in pairs(text("/proc/meminfo").splitlines(), ":")}
     free, total = {}, {}
-    for place in ("/", "/var/lib", "/var/lib/docker", "/var/lib/casemate"):
+    for place in ("/", "/var/lib", "/var/lib/docker", "/var/lib/casemate", "/var/log"):
         if os.path.isdir(place):
             disk = os.statvfs(place)
             free[place], total[place] = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize

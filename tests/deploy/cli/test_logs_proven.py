@@ -13,7 +13,7 @@ import pytest
 from deploy.errors import CasemateError, SettingsError
 from deploy.facts.observed import Observed
 from deploy.operations import channel
-from deploy.run import chains, first_keys, proof
+from deploy.run import chains, first_keys
 from service.ledger.chain import fingerprint, seal, successor
 from service.ledger.head import beside, first_key, peek
 from tests.deploy.cli.host_logs import run, write
@@ -158,8 +158,8 @@ def test_a_key_is_on_the_disk_here_before_it_is_gone_there(log: Path, monkeypatc
         synced.append(os.readlink(f"/proc/self/fd/{fd}"))
         sync(fd)
 
-    monkeypatch.setattr(first_keys.os, "fsync", noted)
-    ask = chains.told
+    monkeypatch.setattr(os, "fsync", noted)
+    ask: Callable[..., Any] = vars(chains)["told"]
 
     def told(host: Any, entry: str, *arguments: Any) -> Any:
         if entry.endswith("taken"):
@@ -179,7 +179,7 @@ def test_a_death_in_between_loses_no_key(log: Path, monkeypatch: pytest.MonkeyPa
     def dies(*_: Any) -> Any:
         raise CasemateError("died", next="")
 
-    ask = chains.told
+    ask: Callable[..., Any] = vars(chains)["told"]
     key = first_key(log).read_text().strip()
     with monkeypatch.context() as patched:
         if step == "keep":
@@ -272,5 +272,5 @@ def test_a_hundred_thousand_lines_are_proven_in_seconds(log: Path) -> None:
     text = json.dumps({"seq": head.seq + len(lines), "prev": prev, "key": key.hex()})
     beside(log).write_text(text.ljust(255) + "\n")
     began = os.times().elapsed
-    assert (findings(), proof.LOGS["vision"]) == ([], str(log))
+    assert findings() == []
     assert os.times().elapsed - began < 60
