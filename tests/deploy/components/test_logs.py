@@ -3,6 +3,9 @@
 import re
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from deploy.components.logs import OWNERS
 from deploy.operations.templates import render
 from deploy.settings.base import in_bytes
@@ -11,13 +14,34 @@ from deploy.settings.logs import LogsSettings
 
 def rotation(**changes: Any) -> str:
     settings = LogsSettings.model_validate(changes)
-    return render("logs/logrotate.conf.j2", settings=settings, size=in_bytes(settings.max_size))
+    return render("logs/logrotate.conf.j2", size=in_bytes(settings.max_size))
 
 
 def test_sizes_are_bytes() -> None:
     """logrotate knows k, M and G, and refuses the m and g that Docker writes."""
     assert "\nsize 104857600\n" in rotation()
-    assert "\nsize 1073741824\nrotate 7\n" in rotation(max_size="1g", keep=7)
+    assert "\nsize 1073741824\n" in rotation(max_size="1g", keep=7)
+
+
+def test_old_files_go_by_the_ledger_which_knows_immutable_ones_and_tells_the_journal() -> None:
+    assert "\nrotate -1\n" in rotation()
+    settings = LogsSettings.model_validate({"keep": 7, "max_total": "2g"})
+    values = {"configuration": "x", "settings": settings, "most": in_bytes(settings.max_total), "journal": "j"}
+    unit = render("logs/casemate-logrotate.service.j2", **values)
+    retain = "\nExecStopPost=/opt/casemate/bin/casemate-ledger retain --keep 7 --most 2147483648 --journal j /var/"
+    assert retain in unit
+    assert "CAP_LINUX_IMMUTABLE" in unit
+
+
+def test_one_log_that_may_take_more_than_all_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"max_size x \(keep \+ 1\) = 12.9 GB"):
+        LogsSettings.model_validate({"max_size": "1g", "keep": 11})
+    assert LogsSettings.model_validate({"max_size": "1g", "keep": 9}).room == 11 << 30
+
+
+def test_the_journal_is_bounded() -> None:
+    text = render("logs/journald.conf.j2", bytes=1 << 30)
+    assert {"SystemMaxUse=1073741824", "SystemMaxFileSize=67108864", "Storage=persistent"} <= set(text.splitlines())
 
 
 def test_no_line_is_lost_by_turning_over() -> None:

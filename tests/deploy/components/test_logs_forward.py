@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.components import logs as component
+from deploy.facts.chained.logs import LOGS
 from deploy.settings.logs import ForwardSettings, LogsSettings
 from service.ledger import Ledger
 
@@ -35,6 +36,28 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("papers")
     new = "-newkey rsa:2048 -nodes"
     openssl(made, *f"req -x509 {new} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca".split())
+    for name in ("logs.test", "host.test"):
+        openssl(made, *f"req {new} -keyout {name}.key -out {name}.csr -subj /CN={name}".split())
+        (made / f"{name}.ext").write_text(f"subjectAltName=DNS:{name}\n")
+        sign = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile {name}.ext"
+        openssl(made, *f"{sign} -out {name}.pem".split())
+    return made
+
+
+class Remote:
+    """What a syslog server does: takes messages of `LENGTH MESSAGE` (RFC 5425)."""
+
+    def __init__(self, papers: Path, port: int = 0, asks: bool = False) -> None:
+        self.messages: list[bytes] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(papers / "logs.test.pem", papers / "logs.test.key")
+        if asks:
+            context.load_verify_locations(papers / "ca.pem")
+            context.verify_mode = ssl.CERT_REQUIRED
+        self._context = context
+        self._open: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", port), reuse_port=True)
+        self.port = int(self._listening.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -92,7 +115,7 @@ class Forwarding:
             (component.FORWARD_STATE, self.state),
             (component.FORWARD_CA, papers / "ca.pem"),
             (component.FORWARD_PAIR, pair),
-            (component.CHAINED["vision"], self.log),
+            (LOGS["vision"], self.log),
             ("/var/log/casemate", root / "others"),
         ):
             text = text.replace(str(place), str(here))
