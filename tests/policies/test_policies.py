@@ -15,12 +15,14 @@ from deploy.judgement.finding import judge
 from deploy.settings.host import HostSettings
 
 CONTROLS = load_controls()
-DERIVED = {"settings", "containers", "daemon", "doors", "keyless"}
+DERIVED = {"settings", "containers", "daemon", "doors", "keyless", "room", "forwards"}
 KNOWN = {("host", name) for name in {*SECTIONS, *DERIVED}} | {("probe", name) for name in PROBES}
 
 MAY_BE_EMPTY = {
     "docker-trusts-no-insecure-registry": {"InsecureRegistryCIDRs", "IndexConfigs"},
     "journal-survives-a-reboot": {"/var/log/journal"},
+    "first-keys-are-with-the-operator": {"keys"},
+    "turned-over-logs-are-sealed": {"open"},
     "firewall-drops-what-containers-begin": {"ct_state"},
     "container-is-on-no-other-network": {"casemate"},
     "container-has-no-way-out": {"routes", "ipv6_interfaces"},
