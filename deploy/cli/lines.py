@@ -18,7 +18,10 @@ def fields_of(line: str) -> dict[str, Any]:
 
 def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
     """A line as a row; of a request the columns that one looks for, of anything else all that it says."""
-    what = _request(fields) if fields.get("event") == "request" else _other(fields)
+    if fields.get("event") == "request":
+        what = _request(fields)
+    else:
+        what = _access(fields) if "request_id" in fields else _other(fields)
     return {
         "host": host,
         "time": shown(str(fields.get("time", ""))[:19]),
@@ -40,6 +43,17 @@ def _request(fields: Mapping[str, Any]) -> dict[str, str]:
         "end": str(fields.get("reason") or fields.get("finish") or "-"),
         "tokens": f"{fields.get('tokens_in')} > {fields.get('tokens_out')}",
         "seconds": str(seconds.get("total", "-") if isinstance(seconds, dict) else "-"),
+    }
+
+
+def _access(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "who": f"{fields.get('principal') or '-'} {fields.get('client') or '-'}",
+        "what": f"{fields.get('method') or '-'} {fields.get('path') or '-'}",
+        "status": str(fields.get("status") or "-"),
+        "end": str(fields.get("reason") or "-"),
+        "tokens": "-",
+        "seconds": str(fields.get("seconds", "-")),
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +11,12 @@ import click
 from pyinfra.context import ctx_host
 
 from deploy.cli import options, output
+from deploy.cli.figures import figures, kept_rows, principals
 from deploy.cli.lines import fields_of, row, shown
 from deploy.cli.period import Moment
 from deploy.cli.verdicts import verdict_rows
 from deploy.errors import CasemateError
-from deploy.facts.chained.logs import LOGS
+from deploy.facts.chained.logs import LOGS, PLAIN
 from deploy.facts.told import told
 from deploy.run.anchors import Anchored, anchored, note
 from deploy.run.connection import Connection, connected, host_key
@@ -32,7 +33,10 @@ Found = dict[str, dict[str, Any]]
 
 @click.group()
 def logs() -> None:
-    """Verify, show and count the chained logs of every host: vision's requests, gate's refusals, the deploy journal."""
+    """Verify, show and count the logs of every host.
+
+    Chained are vision's requests, gate's refusals, sentinel's alerts and the deploy journal; Nginx's are not.
+    """
 
 
 @logs.command()
@@ -67,7 +71,7 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
 
 @logs.command()
 @options.inventory
-@click.option("--log", type=click.Choice(list(LOGS)), default="vision", help="Which log; vision's without this.")
+@click.option("--log", type=click.Choice([*LOGS, *PLAIN]), default="vision", help="Which log; vision's without this.")
 @click.option(
     "-n", "--lines", type=click.IntRange(1, 10_000), default=10, help="How many of each host; 10 without this."
 )
@@ -77,15 +81,16 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
 def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, ...], as_json: bool) -> None:
     """Show the last lines; with --json one object a line, as it is in the log, and its host."""
     after: dict[str, str] = {}
+    path = {**LOGS, **PLAIN}[log]
     with _hosts(inventory, limit) as connection:
-        found, good = _read(connection, LOGS[log], lines, after)
+        found, good = _read(connection, path, lines, after)
         if as_json or not found:
             _print(found, as_json)
         else:
             output.table([row(host, fields) for host, fields in found])
         while follow:
             time.sleep(_FOLLOW_SECONDS)
-            _print(_read(connection, LOGS[log], _MOST_FOLLOWED, after)[0], as_json)
+            _print(_read(connection, path, _MOST_FOLLOWED, after)[0], as_json)
     if not good:
         sys.exit(1)
 
@@ -97,18 +102,25 @@ def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, .
 @options.limit
 @options.as_json
 def stats(inventory: str, since: datetime, until: datetime | None, limit: tuple[str, ...], as_json: bool) -> None:
-    """Count requests, principals, tokens and pictures, and rank latencies; counted on each host, in its own log."""
+    """Count requests, principals, tokens and pictures, rank latencies, and tell what there is of each log.
+
+    Counted on each host, in its own logs: only the figures travel.
+    """
     period = [moment.isoformat(timespec="microseconds") for moment in (since, until or datetime.now(UTC))]
     with _hosts(inventory, limit) as connection:
         found = _all(connection, "deploy.facts.chained.counted", lambda _: (LOGS["vision"], *period))
+        kept = _all(connection, "deploy.facts.chained.kept", lambda _: ({**LOGS, **PLAIN}, *period))
     if as_json:
-        output.document({"since": period[0], "until": period[1], "hosts": found})
+        hosts = {host: {**told, "logs": kept[host]} for host, told in found.items()}
+        output.document({"since": period[0], "until": period[1], "hosts": hosts})
     else:
-        output.table([_figures(host, told) for host, told in found.items()])
-        if people := [line for host, told in found.items() for line in _principals(host, told)]:
+        output.table([figures(host, told) for host, told in found.items()])
+        if people := [line for host, told in found.items() for line in principals(host, told)]:
             output.answer("")
             output.table(people)
-    if any("error" in told for told in found.values()):
+        output.answer("")
+        output.table([line for host, told in kept.items() for line in kept_rows(host, told)])
+    if any("error" in told for told in [*found.values(), *kept.values()]):
         sys.exit(1)
 
 
@@ -165,30 +177,3 @@ def _read(
 def _print(found: list[tuple[str, dict[str, Any]]], as_json: bool) -> None:
     for host, fields in found:
         output.answer(json.dumps({"host": host, **fields}) if as_json else "  ".join(row(host, fields).values()))
-
-
-def _figures(host: str, told: Mapping[str, Any]) -> dict[str, str]:
-    if "error" in told:
-        return {"host": host, "requests": f"unknown: {told['error']}"}
-    ranks = {
-        f"{name.replace('_', ' ')} p50/p90/p99 (s)": "/".join(
-            "-" if one is None else f"{one:.2f}" for one in ranks.values()
-        )
-        for name, ranks in told["seconds"].items()
-    }
-    return {
-        "host": host,
-        "requests": str(told["requests"]),
-        "by status": shown(", ".join(f"{status}: {count}" for status, count in told["by_status"].items())),
-        "tokens in/out": f"{told['tokens_in']}/{told['tokens_out']}",
-        "pictures": str(told["pictures"]),
-        **ranks,
-        "lost lines": str(told["lost"]),
-    }
-
-
-def _principals(host: str, told: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    for name, one in told.get("principals", {}).items():
-        tokens = f"{one['tokens_in']}/{one['tokens_out']}"
-        counts = {"requests": str(one["requests"]), "tokens in/out": tokens, "pictures": str(one["pictures"])}
-        yield {"host": host, "principal": shown(name), **counts}

@@ -14,7 +14,7 @@ from gevent.pool import Pool
 
 from deploy import paths
 from deploy.cli import logs as module
-from deploy.facts.chained.logs import LOGS
+from deploy.facts.chained.logs import LOGS, PLAIN
 from deploy.facts.program import self_contained
 from deploy.operations import channel
 from deploy.run import chains, proof
@@ -37,9 +37,11 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         host = SimpleNamespace(name="gpu1")
         yield SimpleNamespace(hosts=[host], refused={}, state=SimpleNamespace(pool=Pool()))
 
-    for name in LOGS:
+    for name in (*LOGS, *PLAIN):
         (tmp_path / name).mkdir()
-    places = {name: str(tmp_path / name / Path(path).name) for name, path in LOGS.items()}
+    places, plain = (
+        {name: str(tmp_path / name / Path(path).name) for name, path in logs.items()} for logs in (LOGS, PLAIN)
+    )
 
     def sent(_: Any, *command: str, stdin: str) -> Iterator[bytes]:
         done = subprocess.run(
@@ -51,6 +53,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(one, "told", here)
         monkeypatch.setattr(one, "host_key", lambda host: f"SHA256:{host.name}")
         monkeypatch.setattr(one, "LOGS", places)
+    monkeypatch.setattr(module, "PLAIN", plain)
     monkeypatch.setattr(channel, "read", sent)
     monkeypatch.setattr(module, "connected", connected)
     monkeypatch.setattr(module, "read_inventory", lambda *_: (None, []))

@@ -112,3 +112,29 @@ def test_a_large_log_is_counted_in_seconds(log: Path) -> None:
     began = datetime.now(UTC)
     assert json.loads(run("stats", "--json").stdout)["hosts"]["gpu1"]["requests"] == 100_000
     assert datetime.now(UTC) - began < timedelta(seconds=15)
+
+
+def test_every_component_s_log_is_shown_and_counted(log: Path) -> None:
+    """Nginx's too, which are in no chain; its errors are text, in the host's own time."""
+    now = datetime.now().astimezone()
+    access = log.parent.parent / "access" / "access.jsonl"
+    fields = {"request_id": "r", "client": "192.0.2.7", "method": "POST", "path": "/v1/models", "principal": "alice"}
+    times = (now.isoformat(timespec="seconds"), (now - timedelta(days=2)).isoformat(timespec="seconds"))
+    lines = [{"time": at, **fields, "status": "401", "reason": "no_key", "seconds": 0.5} for at in times]
+    access.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    errors = log.parent.parent / "errors" / "error.log"
+    errors.write_text(f"{now:%Y/%m/%d %H:%M:%S} [warn] 7#7: *3 \x1b[2J no\nno line\n")
+    write(log.parent.parent / "sentinel" / "alerts.jsonl", 2, event="alert", severity="critical")
+    counted = json.loads(run("stats", "--json").stdout)["hosts"]["gpu1"]["logs"]
+    assert counted["access"] == {"files": 1, "bytes": access.stat().st_size, "lines": 1, "by": {"401": 1}}
+    assert (counted["errors"]["lines"], counted["errors"]["by"]) == (1, {"warn": 1})
+    assert (counted["sentinel"]["by"], counted["vision"]["by"]) == ({"alert": 2}, {"request": 8})
+    assert counted["gate"] == {"files": 0, "bytes": 0, "lines": 0, "by": {}}
+    assert "alert: 2" in run("stats").stdout
+    shown = run("tail", "--log", "access", "-n", "1").stdout.splitlines()[-1]
+    for word in ("alice 192.0.2.7", "POST /v1/models", "401", "no_key", "0.5"):
+        assert word in shown
+    for result in (run("tail", "--log", "errors"), run("tail", "--log", "errors", "--json")):
+        assert "[warn]" in result.stdout
+        assert not [char for char in result.stdout if not char.isprintable() and char != "\n"]
+    assert "severity=critical" in run("tail", "--log", "sentinel").stdout

@@ -1,0 +1,34 @@
+"""What the snapshot tells of casemate's logs."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.facts.posture import logs as module
+from service.ledger import Ledger
+from service.ledger.head import beside, first_key
+
+
+def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit, gate = (tmp_path / name / "log.jsonl" for name in ("vision", "gate"))
+    for log in (audit, gate):
+        log.parent.mkdir()
+    Ledger(audit).append({"n": 0})
+    gate.with_name("log.jsonl.head").write_text("damaged")
+    audit.with_name("log.jsonl-20261123-080000.gz").write_bytes(b"x" * 5000)
+    monkeypatch.setattr(module, "LOGS", {"vision": str(audit), "gate": str(gate)})
+    monkeypatch.setattr(module, "_PLACE", str(tmp_path))
+    monkeypatch.setattr(module, "_JOURNAL", str(tmp_path / "none"))
+    found = module.logs()
+    assert found["heads"][str(audit)]["seq"] == 1
+    assert found["heads"][str(gate)] is None
+    assert list(found["keys"]) == [str(audit)]
+    assert 0 <= found["keys"][str(audit)] < 60
+    assert found["bytes"] >= 5000
+    assert found["journal_bytes"] == 0
+    assert first_key(audit).read_text().strip() not in str(found)
+    assert beside(audit).read_text().rpartition('"key": "')[2][:64] not in str(found)
+    if found["seals"]["possible"]:
+        assert [Path(path).name for path in found["seals"]["open"]] == ["log.jsonl-20261123-080000.gz"]
