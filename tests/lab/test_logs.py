@@ -33,7 +33,7 @@ print(count)
 
 # The rules as deployed, but for whose logs: the services' own would be gone until somebody writes the next line.
 _RULES = "/root/casemate-test.conf"
-_ONLY_OURS = r"s#vision/\*#vision/casemate-test*#; s#/(gate|deploy)/\*#/no-\1/*#"
+_ONLY_OURS = r"s#vision/\*#vision/casemate-test*#; s#/(gate|deploy|sentinel)/\*#/no-\1/*#"
 _MAKE_RULES = f"sed -E '{_ONLY_OURS}' /etc/casemate/logs/logrotate.conf >{_RULES}"
 _TURN_OVER = f"{_MAKE_RULES}; logrotate --force --state /root/casemate-test.state {_RULES}"
 
@@ -89,6 +89,62 @@ def test_the_hourly_unit_turns_over_what_is_too_large_and_nothing_else(yard: Yar
     assert "OnCalendar=*-*-* *:00:00" in timer
 
 
+def test_the_hourly_unit_seals_what_is_packed_and_removes_what_is_too_much(yard: Yard) -> None:
+    """In its sandbox; the deploy journal is told. Where the container that is this host may not seal, that is said."""
+    put = f"runuser -u casemate-vision -- sh -c 'echo x >{LOG}-2020010$d-000000.gz; touch -d @$d {LOG}-2020010$d-000000.gz'"
+    yard.host.run(f"for d in 1 2 3; do {put}; done")
+    yard.host.run("systemctl start casemate-logrotate.service")
+    sealed = yard.host.run(f"lsattr {LOG}-20200101-000000.gz | cut -d' ' -f1 | grep i", check=False).status == 0
+    told = yard.says("journalctl -u casemate-logrotate -n 50 -o cat --no-pager")
+    assert sealed or "could not be made immutable" in told
+    unit = "/etc/systemd/system/casemate-logrotate.service"
+    [command] = [line for line in yard.says(f"cat {unit}").split("\n") if line.startswith("ExecStopPost=")]
+    retain = command.removeprefix("ExecStopPost=").replace("--keep 90", "--keep 2")
+    yard.host.run(f"systemd-run --wait --pipe {retain}")
+    assert not yard.says(f"ls {LOG}-20200101-000000.gz 2>/dev/null || true")
+    assert yard.says(f"ls {LOG}-20200102-000000.gz {LOG}-20200103-000000.gz")
+    last = json.loads(yard.says(f"tail -n 1 {LOGS['deploy']}"))
+    assert (last["event"], last["files"][0]["why"]) == ("logs_removed", "keep")
+    yard.host.run(f"chattr -f -i {LOG}* || true")
+
+
+def test_the_first_keys_are_not_on_a_deployed_host(deployed: Deployment, yard: Yard) -> None:
+    assert yard.says("ls /var/log/casemate/*/*.key 2>/dev/null || true") == ""
+    good = json_of(deployed, "verify")[deployed.host.name]
+    assert {log: one["keyed"] for log, one in good.items()} == dict.fromkeys(LOGS, True)
+    assert {log: one["proven"] is not None for log, one in good.items()} == dict.fromkeys(LOGS, True)
+
+
+def test_root_who_writes_the_end_of_a_log_anew_is_found(deployed: Deployment, yard: Yard) -> None:
+    """With the present key and the head, as who took the host over has them; then all is put back."""
+    log = LOGS["gate"]
+    append = "runuser -u casemate-gate -- /opt/casemate/bin/casemate-ledger append"
+    yard.host.run(f'for n in 1 2 3; do echo \'{{"event": "casemate-test"}}\' | {append} {log}; done')
+    yard.host.run(f"cp -p {log} {log}.head /root/")
+    forge = f"""
+import json, sys
+sys.path.insert(0, "/opt/casemate/bin/casemate-ledger")
+from pathlib import Path
+from service.ledger.chain import fingerprint, seal, successor
+log = Path("{log}")
+head = json.loads(log.with_name(log.name + ".head").read_text())
+*kept, last = log.read_bytes().splitlines()
+old = json.loads(last)
+forged = seal(old["seq"], old["time"], {{"event": "nothing-happened"}}, old["prev"], bytes.fromhex(head["key"]))
+log.write_bytes(b"\n".join([*kept, forged]) + b"\n")
+head["prev"] = fingerprint(forged)
+log.with_name(log.name + ".head").write_text(json.dumps(head).ljust(255) + "\n")
+"""
+    yard.host.run(f"cat >/root/casemate-test.py <<'CASEMATE'{forge}CASEMATE\npython3 /root/casemate-test.py")
+    try:
+        assert yard.host.run(f"/opt/casemate/bin/casemate-ledger verify {log}", check=False).status == 0, "unseen there"
+        found = json_of(deployed, "verify", status=1)[deployed.host.name]["gate"]["findings"]
+        assert [one["kind"] for one in found] == ["edited"]
+    finally:
+        yard.host.run(f"cat /root/gate.jsonl >{log}; cat /root/gate.jsonl.head >{log}.head; rm /root/gate.jsonl*")
+    json_of(deployed, "verify")
+
+
 def test_who_owns_a_log_directory_cannot_lead_root_by_a_link(yard: Yard) -> None:
     yard.host.run(f"echo mine >/root/casemate-test-secret; ln -s /root/casemate-test-secret {LOG}")
     yard.host.run(_TURN_OVER, check=False)
@@ -113,6 +169,7 @@ def test_the_operator_sees_who_changed_a_log_and_where(deployed: Deployment) -> 
     assert set(good) == set(LOGS)
     assert good["deploy"]["lines"] > 0
     assert good["vision"]["lines"] > 0, "the golden question is in it"
+    assert good["deploy"]["keyed"]
     host.host.run(f"cp -p {journal} /root/casemate-test-journal")
     try:
         host.host.run(f'sed -i \'1s/"run"/"ruin"/\' {journal}')
