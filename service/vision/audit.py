@@ -14,9 +14,10 @@ import os
 import re
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from service.vision.configuration import Configuration
 from service.vision.conversation import Picture, Turn
 
 Scope = MutableMapping[str, Any]
+PATIENCE = 10.0
+"""Seconds that an answer waits for its line."""
 _KEY = "casemate.audit"
 _API_KEY = re.compile(r"csm_[A-Za-z0-9_-]+")
 
@@ -78,6 +81,14 @@ class AuditUnavailable(Exception):
     """The line could not be written; then the answer is not given either."""
 
 
+@dataclass
+class _Fate:
+    """Of a line that is on its way to the disk: who waits for it and who writes it may both be too late."""
+
+    written: bool = False
+    given_up: bool = False
+
+
 class Auditor:
     """Writes lines, in a thread of its own: a slow disk holds up its request and no other.
 
@@ -85,9 +96,11 @@ class Auditor:
     sent, so that holds when this process is killed (SIGKILL) at any moment. It does not hold when the machine dies: the
     kernel brings lines to the disk within about half a minute, and a power cut may take those of that time.
 
-    A log that takes no line (disk full) gives no answer either (`refuse`); with `continue` answers go on, the lost
-    lines are counted, and the next line that can be written is preceded by one with event `gap` and their number. A
-    process that ends before that has lost the number too; stderr and the metrics told of it.
+    A log that takes no line (disk full, or a disk that does not answer within `PATIENCE`) gives no answer either
+    (`refuse`); with `continue` answers go on, the lost lines are counted, and the next line that can be written is
+    preceded by one with event `gap` and their number. A process that ends before that has lost the number too; stderr
+    and the metrics told of it. A line that a hanging disk takes after all stands in the log for an answer that was
+    withheld, and is no lost one then.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -102,6 +115,8 @@ class Auditor:
         self._served = {"model": configuration.model_name, "release": configuration.release}
         self._text_key = _text_key(log)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
+        self._counting = threading.Lock()
+        self._hanging: Future[None] | None = None
 
     def read(self, turns: Iterable[Turn], line: Entry) -> None:
         """Note length and keyed digest of what was asked: who guesses a text can confirm it only with the key."""
@@ -123,34 +138,60 @@ class Auditor:
         if line.summary is None:
             del fields["summary"]
         fields |= {"event": "request", **self._served, "status": status}
-        await self._in_thread(self._append, fields)
+        fate = _Fate()
+        try:
+            await self._in_thread(self._append, fields, fate)
+        except LedgerError as error:
+            with self._counting:
+                if fate.written:
+                    return
+                fate.given_up = True
+                self._lose(error)
+            if not self._goes_on:
+                raise AuditUnavailable from error
 
     async def close(self) -> None:
         """Tell of lost lines, if the log takes that now."""
-        await self._in_thread(self._tell_of_gap)
+        with contextlib.suppress(LedgerError):
+            await self._in_thread(self._tell_of_gap)
 
     async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    def _append(self, fields: dict[str, Any]) -> None:
-        self._tell_of_gap()
+        """Raises LedgerError when the log takes no line, or the thread is still busy with an earlier one."""
+        what = f"{self._ledger.path}: the disk has not answered for {PATIENCE:g} s"
+        late = LedgerError(f"{what}; next: see what holds it")
+        if self._hanging and not self._hanging.done():
+            raise late
+        done = self._thread.submit(work, *arguments)
         try:
-            self._ledger.append(fields)
-        except LedgerError as error:
-            self.failures += 1
-            self._say(error)
-            if not self._goes_on:
-                raise AuditUnavailable from error
-            self.lost += 1
-            self._gap += 1
-        else:
+            await asyncio.wait_for(asyncio.wrap_future(done), PATIENCE)
+        except asyncio.TimeoutError:
+            if done.running():
+                self._hanging = done
+            raise late from None
+
+    def _append(self, fields: dict[str, Any], fate: _Fate) -> None:
+        self._tell_of_gap()
+        self._ledger.append(fields)
+        with self._counting:
+            fate.written = True
+            if fate.given_up and self._goes_on:
+                self.lost -= 1
+                self._gap -= 1
             self._say(None)
 
+    def _lose(self, error: LedgerError) -> None:
+        self.failures += 1
+        self._say(error)
+        if self._goes_on:
+            self.lost += 1
+            self._gap += 1
+
     def _tell_of_gap(self) -> None:
-        if self._gap:
+        if gap := self._gap:
             with contextlib.suppress(LedgerError):  # The next line tries again.
-                self._ledger.append({"event": "gap", **self._served, "lost": self._gap})
-                self._gap = 0
+                self._ledger.append({"event": "gap", **self._served, "lost": gap})
+                with self._counting:
+                    self._gap -= gap
 
     def _say(self, error: LedgerError | None) -> None:
         """Once when it begins and once when it ends: a full disk must not fill another one."""

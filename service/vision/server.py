@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
+import uuid
 from types import FrameType
 
 import h11
@@ -11,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.vision.audit import AuditUnavailable, Entry
 from service.vision.errors import ApiError
 from service.vision.serving import Serving
 
@@ -18,14 +21,37 @@ _LAST_SECONDS = 5
 
 
 class _Http(H11Protocol):
-    """uvicorn's; what is no HTTP is refused in the API's shape, as everything else is."""
+    """uvicorn's; what is no HTTP is refused in the API's shape and leaves its line, as everything else does."""
+
+    serving: Serving
+    _refusing: asyncio.Task[None] | None = None
 
     def send_400_response(self, msg: str) -> None:
-        body = json.dumps(ApiError(400, "what came is no HTTP request", "invalid_http").body).encode("ascii")
+        self.flow.pause_reading()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()  # The end of a request that has its line came broken; its answer may have begun.
+        elif self._refusing is None:
+            self._refusing = self.loop.create_task(self._refuse())
+
+    async def _refuse(self) -> None:
+        entry = Entry(uuid.uuid4().hex, None, None, None, "other", reason="invalid_http")
+        error = ApiError(400, "what came is no HTTP request", "invalid_http")
+        try:
+            await self.serving.auditor.write(entry, error.status)
+        except AuditUnavailable:
+            entry.reason = "audit_unavailable"
+            error = ApiError(503, "the audit log takes no line, so nothing is answered", entry.reason, retry_after=5)
+        self.serving.metrics.request(entry)
+        if not self.transport.is_closing():
+            self._say(error)
+            self.transport.close()
+
+    def _say(self, error: ApiError) -> None:
+        body = json.dumps(error.body).encode("ascii")
         headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
-        for event in (h11.Response(status_code=400, headers=[*headers.items()]), h11.Data(body), h11.EndOfMessage()):
+        head = h11.Response(status_code=error.status, headers=[*headers.items()])
+        for event in (head, h11.Data(body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -39,7 +65,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 uds=str(serving.configuration.socket),
-                http=_Http,
+                http=type("Http", (_Http,), {"serving": serving}),
                 ws="none",
                 lifespan="on",
                 log_level="warning",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import pytest
 
 from service.ledger import Ledger, verify
+from service.vision import audit
 from tests.service.vision.running import Running
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.test_metrics import figures
@@ -138,3 +140,56 @@ def test_a_slow_disk_holds_up_no_other(service: Running, monkeypatch: pytest.Mon
     assert time.monotonic() - began > 1.1
     assert max(waited) < 0.3
     service.lines(3)
+
+
+@contextlib.contextmanager
+def hanging(log: Path) -> Iterator[None]:
+    """As a disk that does not answer: the lock under which lines are written is held by somebody else."""
+    with log.with_name(f"{log.name}.head").open("r+b") as head:
+        fcntl.flock(head, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.parametrize("audit_full", ["refuse", "continue"])
+def test_a_hanging_disk_is_a_full_one_after_a_while(
+    tmp_path: Path, audit_full: Literal["refuse", "continue"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PATIENCE", 0.5)
+    service = Running(tmp_path, ScriptedEngine(), audit_full=audit_full).start()
+    assert service.ask().status_code == 200
+    with hanging(service.configuration.audit_log):
+        began = time.monotonic()
+        answers = [service.ask()]
+        assert 0.4 < time.monotonic() - began < 5
+        began = time.monotonic()
+        answers += [service.ask(), service.ask(stream=True)]
+        assert time.monotonic() - began < 0.4, "what is known to hang is not waited for again"
+        assert service.client.get("/readyz").status_code == 200
+    if audit_full == "refuse":
+        assert [answer.status_code for answer in answers] == [503, 503, 200]
+        assert "audit_unavailable" in answers[2].text
+        assert "[DONE]" not in answers[2].text
+    else:
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[2].text.endswith("data: [DONE]\n\n")
+    service.lines(2)  # The line that hung has come after all.
+    assert service.ask().status_code == 200
+    events = [(line["event"], line.get("lost")) for line in service.lines(4 if audit_full == "continue" else 3)]
+    late, last = ("request", None), ("request", None)
+    assert events == [("request", None), late, *([("gap", 2)] if audit_full == "continue" else []), last]
+    assert figures(service)["audit_lost_lines_total"] == (2 if audit_full == "continue" else 0)
+    service.stop()
+
+
+def test_the_control_a_disk_that_answers_in_time_loses_nothing(tmp_path: Path) -> None:
+    service = Running(tmp_path, ScriptedEngine(), audit_full="continue").start()
+    assert service.ask().status_code == 200
+    with hanging(service.configuration.audit_log):
+        asking = threading.Thread(target=service.ask)
+        asking.start()
+        time.sleep(1.0)
+        assert asking.is_alive(), "it waits for its line"
+    asking.join(5)
+    assert [line["event"] for line in service.lines(2)] == ["request", "request"]
+    assert figures(service)["audit_lost_lines_total"] == 0
+    service.stop()

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from service.ledger import Ledger, LedgerError
 from tests.service.vision.running import IDENTITY, Running
 
 HEAD = "".join(f"{name}: {value}\r\n" for name, value in IDENTITY.items())
@@ -63,3 +64,35 @@ def test_the_control_a_good_one_by_hand(service: Running) -> None:
     head, body = exchanged(service, f"{POST}connection: close\r\ncontent-length: {len(BODY)}\r\n\r\n{BODY}")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert json.loads(body)["choices"][0]["message"]["content"] == "It is red."
+
+
+@pytest.mark.parametrize("request_", ["hello\r\n\r\n", f"{POST}content-length: -1\r\n\r\n"])
+def test_what_is_no_http_leaves_one_line_that_names_nobody(service: Running, request_: str) -> None:
+    service.forget()
+    exchanged(service, request_)
+    exchanged(service, request_)
+    assert len(service.lines(2)) == 2
+    for line in service.lines(2):
+        said = [line[name] for name in ("event", "status", "reason", "principal", "key_id", "route", "method")]
+        assert said == ["request", 400, "invalid_http", None, None, None, "other"]
+
+
+def test_a_request_whose_end_is_no_http_leaves_its_own_line_alone(service: Running) -> None:
+    service.forget()
+    exchanged(service, f"{POST}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n")
+    service.ask()
+    first, second = service.lines(2)
+    assert (first["principal"], first["status"], first["reason"]) == ("alice", 499, "cancelled")
+    assert second["status"] == 200
+
+
+def test_what_is_no_http_gets_no_answer_from_a_log_that_takes_no_line(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise LedgerError("full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    head, body = exchanged(service, "hello\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert json.loads(body)["error"]["code"] == "audit_unavailable"
