@@ -13,6 +13,16 @@ from service.vision.engine.protocol import EngineUnusable
 
 ARCHITECTURES = ("Glm46VForConditionalGeneration", "Glm4vForConditionalGeneration")
 _CODE = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".py", ".so", ".h5", ".msgpack"})
+_SIZES = {
+    "text_config": (
+        *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+        *("vocab_size", "max_position_embeddings"),
+    ),
+    "vision_config": (
+        *("hidden_size", "intermediate_size", "depth", "num_heads", "out_hidden_size", "in_channels"),
+        *("image_size", "patch_size", "spatial_merge_size", "temporal_patch_size"),
+    ),
+}
 _LONGEST_HEADER = 100_000_000
 
 
@@ -42,8 +52,12 @@ def inspect(path: Path) -> Checkpoint:
                 f"{path / name} asks for remote code (auto_map); next: take a checkpoint that needs none"
             )
     named = config.get("architectures") or ["none"]
-    if named[0] not in ARCHITECTURES:
-        raise EngineUnusable(f"{path}: architecture {named[0]}, expected one of {', '.join(ARCHITECTURES)}")
+    if not isinstance(named, list) or named[0] not in ARCHITECTURES:
+        name = named[0] if isinstance(named, list) else named
+        expected = f"expected one of {', '.join(ARCHITECTURES)}"
+        raise EngineUnusable(f"{path}: architecture {name}, {expected}; next: take a checkpoint of one of these")
+    _sizes(path / "config.json", config)
+    _pictures(path)
     return Checkpoint(path, named[0], config, sum(_parameters(shard) for shard in _shards(path)))
 
 
@@ -58,14 +72,56 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _sizes(file: Path, config: dict[str, Any]) -> None:
+    """Sizes that are written down must be some; where one is not, the library knows the architecture's own."""
+    for part, names in _SIZES.items():
+        sizes = config.get(part)
+        if not isinstance(sizes, dict):
+            raise EngineUnusable(
+                f"{file}: {part} is {_shown(sizes)}, expected an object; next: casemate release verify"
+            )
+        for name in names:
+            if name in sizes and (type(sizes[name]) is not int or sizes[name] < 1):
+                got = f"{part}.{name} is {_shown(sizes[name])}"
+                raise EngineUnusable(f"{file}: {got}, expected a whole number from 1; next: casemate release verify")
+
+
+def _pictures(path: Path) -> None:
+    """Within which sizes pictures are scaled: without that, one could ask for any amount of memory."""
+    file, whole = path / "preprocessor_config.json", path / "processor_config.json"
+    given = read_json(file) if file.exists() or not whole.exists() else read_json(whole).get("image_processor")
+    size = given.get("size") if isinstance(given, dict) else None
+    edges = [size.get(name) for name in ("shortest_edge", "longest_edge")] if isinstance(size, dict) else [None]
+    if not all(type(edge) is int and edge > 0 for edge in edges):
+        expected = "expected shortest_edge and longest_edge, whole numbers from 1"
+        raise EngineUnusable(f"{file}: size is {_shown(size)}, {expected}; next: casemate release verify")
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else ascii(value)[:80]
+
+
 def _shards(path: Path) -> list[Path]:
     index = path / "model.safetensors.index.json"
-    names = sorted(set(read_json(index).get("weight_map", {}).values())) if index.exists() else ["model.safetensors"]
+    names = _named(index) if index.exists() else ["model.safetensors"]
     missing = [name for name in names if not (path / name).is_file()]
     if missing or not names:
         found = ", ".join(missing) or "every shard"
         raise EngineUnusable(f"{path}: {found} is missing; next: casemate release verify")
     return [path / name for name in names]
+
+
+def _named(index: Path) -> list[str]:
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(map(_is_name, shards.values())):
+        expected = "expected names of tensors with names of files"
+        raise EngineUnusable(f"{index}: weight_map is {_shown(shards)}, {expected}; next: casemate release verify")
+    return sorted(set(shards.values()))
+
+
+def _is_name(name: Any) -> bool:
+    """A name with a place in it would lead out of the directory that was signed."""
+    return isinstance(name, str) and name not in ("", "..") and name == Path(name).name
 
 
 def _parameters(shard: Path) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import math
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from service.vision.conversation import Sampling
+from service.vision.engine.checkpoint import read_json
+from service.vision.engine.protocol import EngineUnusable
 
 
 @dataclass(frozen=True)
@@ -24,20 +27,31 @@ class Defaults:
     def read(cls, path: Path, stops: int | Iterable[int]) -> Defaults:
         """`stops` are the end tokens of config.json, for a checkpoint without a generation_config.json."""
         file = path / "generation_config.json"
-        given = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        given = read_json(file) if file.exists() else {}
         ends = given.get("eos_token_id", stops)
+        ends = frozenset([ends] if isinstance(ends, int) else ends if isinstance(ends, Iterable) else ())
+        if not all(type(end) is int for end in ends):
+            raise EngineUnusable(f"{file}: eos_token_id is no number or list of some; next: casemate release verify")
         sampling = Sampling(
-            temperature=given.get("temperature", 1.0) if given.get("do_sample") else 0.0,
-            top_p=given.get("top_p", 1.0),
-            top_k=given.get("top_k", 0),
-            repetition_penalty=given.get("repetition_penalty", 1.0),
+            temperature=_number(file, given, "temperature", 1.0) if given.get("do_sample") else 0.0,
+            top_p=_number(file, given, "top_p", 1.0),
+            top_k=int(_number(file, given, "top_k", 0)),
+            repetition_penalty=_number(file, given, "repetition_penalty", 1.0),
         )
-        return cls(sampling, frozenset([ends] if isinstance(ends, int) else ends))
+        return cls(sampling, ends)
 
     def complete(self, asked: Sampling) -> Sampling:
         """Fill in what was not asked for."""
         missing = {name: value for name, value in vars(self.sampling).items() if getattr(asked, name) is None}
         return replace(asked, **missing)
+
+
+def _number(file: Path, given: dict[str, Any], name: str, default: float) -> float:
+    value = default if given.get(name) is None else given[name]
+    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+        what = f"{name} is {ascii(value)[:80]}, expected a number from 0"
+        raise EngineUnusable(f"{file}: {what}; next: casemate release verify")
+    return float(value)
 
 
 class Choice:

@@ -29,7 +29,9 @@ class Template:
         try:
             self._template = environment.from_string(_source(path))
         except TemplateError as error:
-            raise EngineUnusable(f"the chat template in {path} is broken: {error}") from error
+            raise EngineUnusable(
+                f"the chat template in {path} is broken: {error}; next: casemate release verify"
+            ) from error
 
     def render(self, job: Job) -> list[tuple[str, bool]]:
         """Raises JobRefused if the template does not take such a conversation."""
@@ -49,7 +51,10 @@ class Template:
 def _source(path: Path) -> str:
     file = path / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise EngineUnusable(f"{file} cannot be read: {error}; next: casemate release verify") from error
     source = read_json(path / "tokenizer_config.json").get("chat_template")
     if not isinstance(source, str):
         raise EngineUnusable(f"{path} has no chat_template.jinja; next: add the one that the model was trained with")

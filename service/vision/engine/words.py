@@ -23,6 +23,11 @@ class Words:
         except Exception as error:  # The library raises nothing more precise.
             raise EngineUnusable(f"{file} cannot be read: {error}; next: casemate release verify") from error
         added = self._tokenizer.get_added_tokens_decoder()
+        if not added:
+            raise EngineUnusable(
+                f"{file} has no added_tokens, expected those of which the chat template is made;"
+                " next: casemate release verify"
+            )
         self._numbers = {token.content: number for number, token in added.items()}
         self._silent = {number for number, token in added.items() if token.special and token.content not in _SHOWN}
         self._placed = {number: token.content for number, token in added.items()}
