@@ -12,6 +12,8 @@ _sudo = True
 
 preflight = {"min_disk_gb": 5, "min_memory_gb": 4}
 
+logs = {"max_size": "20m", "keep": 40, "max_total": "1g", "journal_max": "200m"}
+
 release = {
     "variant": "cpu",
     "model": "service/micro/weights",

@@ -99,7 +99,7 @@ def test_the_hourly_unit_seals_what_is_packed_and_removes_what_is_too_much(yard:
     assert sealed or "could not be made immutable" in told
     unit = "/etc/systemd/system/casemate-logrotate.service"
     [command] = [line for line in yard.says(f"cat {unit}").split("\n") if line.startswith("ExecStopPost=")]
-    retain = command.removeprefix("ExecStopPost=").replace("--keep 90", "--keep 2")
+    retain = command.removeprefix("ExecStopPost=").replace("--keep 40", "--keep 2")
     yard.host.run(f"systemd-run --wait --pipe {retain}")
     assert not yard.says(f"ls {LOG}-20200101-000000.gz 2>/dev/null || true")
     assert yard.says(f"ls {LOG}-20200102-000000.gz {LOG}-20200103-000000.gz")
