@@ -67,17 +67,23 @@ def read(host: Any, *command: str, stdin: str) -> Iterator[bytes]:
     Raises CasemateError when the command fails or the connection breaks: what came until then is not the whole.
     """
     try:
-        channel = host.connector.client.get_transport().open_session()
+        transport = host.connector.client.get_transport()
+        transport.set_keepalive(30)
+        channel = transport.open_session()
         channel.exec_command(raw(host, *command))
         with contextlib.suppress(OSError):
             channel.sendall(stdin.encode())
             channel.shutdown_write()
         while chunk := channel.recv(_CHUNK):
             yield chunk
-        err = channel.makefile_stderr("r").read().strip().rpartition("\n")[2]
+        err = ""
+        for line in channel.makefile_stderr("r"):
+            err = line.strip() or err
         status = channel.recv_exit_status()
     except (OSError, SSHException, EOFError) as error:
         raise broken(host, error) from error
+    if status == -1:
+        raise broken(host, EOFError())
     if status:
         raise CasemateError(f"{host.name}: {err or f'{command[0]} ended with status {status}'}", next="look there")
 

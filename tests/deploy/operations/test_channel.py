@@ -10,7 +10,7 @@ import pytest
 
 from deploy.errors import CasemateError
 from deploy.operations import channel
-from deploy.operations.channel import part_of, run
+from deploy.operations.channel import part_of, read, run
 
 
 class LocalChannel:
@@ -35,6 +35,10 @@ class LocalChannel:
 
     def makefile(self, _: str) -> Any:
         return self.process.stdout
+
+    def recv(self, size: int) -> bytes:
+        assert self.process.stdout
+        return self.process.stdout.read1(size)  # type: ignore[attr-defined]
 
     def recv_exit_status(self) -> int:
         return self.process.wait()
@@ -92,3 +96,15 @@ def test_a_connection_that_ends_without_a_status_is_broken(host: Any, monkeypatc
 def test_only_ssh_will_do() -> None:
     with pytest.raises(CasemateError, match="not reached over SSH"):
         run(SimpleNamespace(name="gpu1", connector=SimpleNamespace()), "true")
+
+
+def test_what_comes_is_read_as_it_comes(host: Any) -> None:
+    script = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20000)"
+    assert b"".join(read(host, "python3", "-", stdin=script)) == bytes(range(256)) * 20_000
+
+
+def test_half_of_something_is_an_error(host: Any) -> None:
+    coming = read(host, "cat; echo one >&2; echo no such file >&2; exit 3", stdin="half")
+    assert next(coming) == b"half"
+    with pytest.raises(CasemateError, match="no such file"):
+        next(coming)
