@@ -13,6 +13,7 @@ from typing import Any
 
 from deploy import paths
 from deploy.errors import SettingsError
+from deploy.run.alone import alone
 
 End = dict[str, Any]
 """{seq, prev}, and when it was noted."""
@@ -53,28 +54,30 @@ def anchored(inventory: str) -> dict[str, Anchored]:
 
 def note(inventory: str, found: Mapping[str, Anchored]) -> None:
     """Keep the ends of logs that were found good, host by host; all others stay as they were."""
-    known = anchored(inventory)
-    for host, one in found.items():
-        before = _of_machine(known, host, one.host_key)
-        logs = {**before.logs, **{log: _dated(end) for log, end in one.logs.items()}}
-        good = {log: end["seq"] for log, end in one.logs.items()}
-        later = {log: [end for end in ends if end["seq"] > good.get(log, 0)] for log, ends in before.seen.items()}
-        known[host] = Anchored(one.host_key, logs, {log: ends for log, ends in later.items() if ends})
-    _write(inventory, known)
+    with alone(file_of(inventory)):
+        known = anchored(inventory)
+        for host, one in found.items():
+            before = _of_machine(known, host, one.host_key)
+            logs = {**before.logs, **{log: _dated(end) for log, end in one.logs.items()}}
+            good = {log: end["seq"] for log, end in one.logs.items()}
+            later = {log: [end for end in ends if end["seq"] > good.get(log, 0)] for log, ends in before.seen.items()}
+            known[host] = Anchored(one.host_key, logs, {log: ends for log, ends in later.items() if ends})
+        _write(inventory, known)
 
 
 def see(inventory: str, host: str, host_key: str, heads: Mapping[str, Any]) -> None:
     """Keep where a host's logs (log to {seq, prev} or None) stand now, beside what was noted before."""
-    known = anchored(inventory)
-    before = _of_machine(known, host, host_key)
-    seen = dict(before.seen)
-    for log, head in heads.items():
-        noted = [(end["seq"], end["prev"]) for end in before.of(log)]
-        if head and head["seq"] and (head["seq"], head["prev"]) not in noted:
-            ends = [*seen.get(log, []), _dated(head)]
-            seen[log] = [*ends[:1], *ends[1:][1 - _MOST_SEEN :]]
-    if seen != before.seen:
-        _write(inventory, {**known, host: Anchored(host_key, before.logs, seen)})
+    with alone(file_of(inventory)):
+        known = anchored(inventory)
+        before = _of_machine(known, host, host_key)
+        seen = dict(before.seen)
+        for log, head in heads.items():
+            noted = [(end["seq"], end["prev"]) for end in before.of(log)]
+            if head and head["seq"] and (head["seq"], head["prev"]) not in noted:
+                ends = [*seen.get(log, []), _dated(head)]
+                seen[log] = [*ends[:1], *ends[1:][1 - _MOST_SEEN :]]
+        if seen != before.seen:
+            _write(inventory, {**known, host: Anchored(host_key, before.logs, seen)})
 
 
 def _of_machine(known: Mapping[str, Anchored], host: str, host_key: str) -> Anchored:
@@ -89,8 +92,6 @@ def _dated(end: Mapping[str, Any]) -> End:
 
 def _write(inventory: str, known: Mapping[str, Anchored]) -> None:
     path = file_of(inventory)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    paths.STATE.chmod(0o700)
     new = path.with_suffix(".new")
     new.write_text(json.dumps({host: asdict(one) for host, one in known.items()}, indent=2) + "\n", encoding="utf-8")
     new.replace(path)

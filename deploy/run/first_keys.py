@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from deploy import paths
 from deploy.errors import SettingsError
+from deploy.run.alone import alone
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,13 @@ def begun(key: str) -> FirstKey:
 
 def keep(inventory: str, host: str, host_key: str, logs: Mapping[str, FirstKey]) -> None:
     """Add these, or how far their chains are proven. When this returns they are on the disk, whatever happens next."""
-    known = first_keys(inventory, host)
-    known[host_key] = {**known.get(host_key, {}), **logs}
     path = file_of(inventory, host)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    paths.STATE.chmod(0o700)
+    with alone(path):
+        known = first_keys(inventory, host)
+        _write(path, {**known, host_key: {**known.get(host_key, {}), **logs}})
+
+
+def _write(path: Path, known: Machines) -> None:
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     text = {machine: {log: vars(one) for log, one in logs.items()} for machine, logs in known.items()}

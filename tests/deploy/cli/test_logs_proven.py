@@ -3,12 +3,15 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy import paths
 from deploy.errors import CasemateError, SettingsError
 from deploy.facts.observed import Observed
 from deploy.operations import channel
@@ -187,3 +190,16 @@ def test_a_hundred_thousand_lines_are_proven_in_seconds(log: Path) -> None:
     began = os.times().elapsed
     assert findings() == []
     assert os.times().elapsed - began < 60
+
+
+def test_two_commands_at_once_lose_no_key(log: Path) -> None:
+    """One that proves and one that takes both rewrite the file; what is lost here is lost for ever."""
+    program = (
+        "import sys; from pathlib import Path; from deploy import paths; from deploy.run.first_keys import begun, keep;"
+        "paths.STATE = Path(sys.argv[1]);"
+        "[keep('lab', 'gpu1', 'SHA256:gpu1', {sys.argv[2] + str(n): begun('0' * 64)}) for n in range(30)]"
+    )
+    state = str(paths.STATE)
+    both = [subprocess.Popen([sys.executable, "-c", program, state, name]) for name in ("a", "b")]
+    assert [one.wait(60) for one in both] == [0, 0]
+    assert len(first_keys.first_keys("lab", "gpu1")["SHA256:gpu1"]) == 60
