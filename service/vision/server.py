@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._serving.failure:
+        if self._serving.over:
             return True
         if self._deadline is not None and (self._serving.admission.inside == 0 or time.monotonic() > self._deadline):
             await self._serving.engine.stop()

@@ -108,6 +108,10 @@ class Engine(Protocol):
     def width(self) -> int:
         """How many jobs are decoded at once; more wait."""
 
+    @property
+    def lost(self) -> str | None:
+        """Why it will never answer again, although it did; None as long as it may."""
+
     async def start(self) -> None:
         """Load and warm up; returns when ready. Raises EngineUnusable."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from service.vision.application import create
 from service.vision.configuration import Configuration
-from service.vision.engine.loading import Choices
+from service.vision.engine.choices import Choices
 from service.vision.engine.transformers import TransformersEngine
 from service.vision.server import Server
 

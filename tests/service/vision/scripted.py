@@ -57,6 +57,7 @@ class ScriptedEngine:
     script: Sequence[Say] = ("It", " is", " red.")
     reason: str = "stop"
     thinks_first: bool = False
+    lost: str | None = None
     refusal: JobRefused | JobFailed | EngineBusy | None = None
     state: str = "ready"
     beat: float = 0.0
