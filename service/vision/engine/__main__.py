@@ -14,7 +14,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from service.vision import faults
 from service.vision.conversation import Job
@@ -87,8 +88,13 @@ class Served:
         """Say every now and then how it is."""
         while True:
             health = self.engine.health()
-            self.sender.send("state", health.state, asyncio.get_running_loop().time() - health.beat, self.engine.load())
+            load = replace(self.engine.load(), resident=_resident())
+            self.sender.send("state", health.state, asyncio.get_running_loop().time() - health.beat, load)
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def serve(jobs: socket.socket, sender: Sender) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +21,10 @@ class Outlet(Protocol):
 
 @dataclass(eq=False)
 class Order:
-    """One answer to make: `limit` tokens at most, for `principal`. `cancelled` is read before each step."""
+    """One answer to make: `limit` tokens at most, for `principal`, who waits `since` then (monotonic).
+
+    `cancelled` is read before each step.
+    """
 
     prompt: Prompt
     sampling: Sampling
@@ -29,6 +33,7 @@ class Order:
     outlet: Outlet
     address: Any
     cancelled: bool = field(default=False, init=False)
+    since: float = field(default_factory=time.monotonic, init=False)
 
     def cancel(self) -> None:
         """From any thread."""

@@ -38,7 +38,7 @@ class SeparateEngine:
         self.lost: str | None = None
         self._state: Literal["loading", "ready", "stopping", "failed"] = "loading"
         self._beat = time.monotonic()
-        self._load = Load(0, 0, 0, 0, 0, 0, 0)
+        self._load = Load()
         self._fitting: Fitting | None = None
         self._numbers = itertools.count()
         self._mailboxes: dict[int, Mailbox] = {}
@@ -119,7 +119,7 @@ class SeparateEngine:
                 while True:
                     self._told(*await _next(reader))
             self._state = "loading"
-            self._load = Load(0, 0, 0, self._load.cache_size, self._load.generated, 0, 0)
+            self._load = Load(cache_size=self._load.cache_size)
             self._lose(_died())
             deaths.append(time.monotonic())
             how = f"the engine's process {await self._status()}"

@@ -58,7 +58,7 @@ class TransformersEngine:
         return Health(self._state if self._loaded.worker.alive else "failed", self._loaded.worker.beat)
 
     def load(self) -> Load:
-        return self._loaded.worker.load if self._loaded else Load(0, 0, 0, 0, 0, 0, 0)
+        return self._loaded.worker.load if self._loaded else Load()
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
         return self.fitting.fit(width, height, coarse=coarse)

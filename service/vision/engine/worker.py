@@ -41,6 +41,7 @@ class Worker:
         self._rows: list[Row] = []
         self._post = Post()
         self._generated = 0
+        self._began, self._waited = 0, 0.0
         self._queued = 0
         self._queued_lock = threading.Lock()
         self._stopping = False
@@ -60,10 +61,17 @@ class Worker:
     @property
     def load(self) -> Load:
         """A look from another thread: each figure is right for itself."""
-        used = sum(row.length for row in tuple(self._rows))
-        waiting = self._waiting.count + self._inbox.qsize()
-        pictures, known = self._features.read, self._features.known
-        return Load(len(self._rows), waiting, used, self._decoder.slots.tokens, self._generated, pictures, known)
+        return Load(
+            running=len(self._rows),
+            waiting=self._waiting.count + self._inbox.qsize(),
+            cache_used=sum(row.length for row in tuple(self._rows)),
+            cache_size=self._decoder.slots.tokens,
+            generated=self._generated,
+            pictures=self._features.read,
+            pictures_known=self._features.known,
+            began=self._began,
+            waited=self._waited,
+        )
 
     @property
     def queued_tokens(self) -> int:
@@ -155,7 +163,7 @@ class Worker:
         return max(map(width, self._running(joining)))
 
     def _join(self, joining: Sequence[Order]) -> None:
-        first = len(self._rows)
+        began, first = time.monotonic(), len(self._rows)
         self._decoder.slots.make_room(first + len(joining), self._width(joining), kept=first)
         pictures = self._features.of([one.prompt for one in joining])
         logits = self._decoder.read([one.prompt for one in joining], pictures, first)
@@ -164,6 +172,8 @@ class Worker:
         ]
         tokens = choose(logits, [row.choice for row in rows])
         self._rows += rows
+        self._began += len(joining)
+        self._waited += sum(began - order.since for order in joining)
         self._advance(rows, tokens)
 
     def _step(self) -> None:

@@ -104,7 +104,10 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
         everybody_is_here.set()
         await asyncio.gather(*everyone)
 
+    before = real.load()
     asyncio.run(crowd())
+    assert real.load().began - before.began == 13
+    assert real.load().waited > before.waited
     assert order.index("few") <= 7, order
     assert order.count("many") == 12
 

@@ -87,6 +87,7 @@ def test_refusals_and_a_full_queue_come_through(checkpoint: Path) -> None:
         for generation in taken:
             generation.cancel()
         await until(lambda: engine.load().running + engine.load().waiting == 0)
+        assert engine.load().resident > 50_000_000
         assert not engine._mailboxes
         assert not engine._taken
 
