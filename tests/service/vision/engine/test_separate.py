@@ -113,7 +113,7 @@ def test_who_waits_when_it_dies_is_told_and_the_next_is_answered(
                 await engine.submit(Job((Turn("user", ("abc",)),), LONG))
             await until(lambda: engine.health().state == "ready")
             assert (await said(engine, Job((Turn("user", ("abc",)),), replace(LONG, max_new_tokens=3))))[2] == 3
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before
         os.kill(child(engine), signal.SIGKILL)
         await until(lambda: engine.lost)
         assert "killed by signal 9, 3 times" in str(engine.lost)
