@@ -24,11 +24,11 @@ def main() -> int:
         return 2
 
     from service.vision.application import create
-    from service.vision.engine.loading import Choices
-    from service.vision.engine.transformers import TransformersEngine
+    from service.vision.engine.choices import Choices
+    from service.vision.engine.separate import SeparateEngine
     from service.vision.server import Server
 
-    engine = TransformersEngine(
+    engine = SeparateEngine(
         Choices(
             configuration.model,
             configuration.device,

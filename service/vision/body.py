@@ -17,19 +17,19 @@ _MOST_DISCARDED = 4
 """Times the limit: what a client may send in vain before the connection is closed on it."""
 
 
-async def read(request: Request, limit: int, seconds: float) -> bytes:
+async def read(request: Request, limit: int, seconds: float) -> bytearray:
     """The body, of at most `limit` bytes. Raises ApiError (413, 408) or ClientGone."""
-    kept: list[bytes] = []
+    kept = bytearray()
     size = 0
     async for part in _parts(request, limit, seconds):
         size += len(part)
         if size > limit:
             kept.clear()
         else:
-            kept.append(part)
+            kept += part
     if size > limit:
         raise ApiError(413, f"the request has more than {limit} bytes", "request_too_large")
-    return b"".join(kept)
+    return kept
 
 
 async def discard(request: Request, limit: int, seconds: float) -> None:

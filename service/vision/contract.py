@@ -87,7 +87,7 @@ class ChatRequest(Strict):
         return {name: value for name, value in data.items() if not _asks_for_nothing(name, value)}
 
 
-def parse(body: bytes) -> ChatRequest:
+def parse(body: bytes | bytearray) -> ChatRequest:
     """Raises ApiError: 400 with the path of the first fault."""
     try:
         return ChatRequest.model_validate_json(body)

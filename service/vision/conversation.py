@@ -12,7 +12,7 @@ from PIL import Image
 class Picture:
     """Decoded pixels (RGB), already scaled to the size that the model sees.
 
-    sha256, width and height are those of the picture as it came, upright and before scaling.
+    sha256 is that of the file as it came; width and height are the picture's, upright and before scaling.
     """
 
     image: Image.Image

@@ -1,10 +1,10 @@
 """What Prometheus is told about requests: names after vLLM's (its documentation, "Production Metrics", 0.32).
 
-What is `vllm:x` there is `casemate_vision_x` here, with the same type and unit, so that a dashboard made for vLLM
-needs another prefix only; the colon is not taken over, because Prometheus keeps it for recording rules. A figure that
-this service does not have (queue time, preemptions, prefix cache) is left out rather than told as 0, and instead of
-the label `model_name` everywhere there is one `build_info`. What vLLM lacks is ours: failures, pictures, the audit
-log, places, the event loop.
+What is `vllm:x` there is `casemate_vision_x` here, with the same unit and, but for the queue time (a summary of what
+the engine adds up), the same type, so that a dashboard made for vLLM needs another prefix only; the colon is not taken
+over, because Prometheus keeps it for recording rules. A figure that this service does not have (preemptions, prefix
+cache) is left out rather than told as 0, and instead of the label `model_name` everywhere there is one `build_info`.
+What vLLM lacks is ours: failures, pictures, the audit log, places, the event loop.
 
 No label comes from a client: finish reasons and codes are words of this service's own source. A request is counted
 once, from its audit line, when that is complete.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from service.vision.engine.protocol import Load
@@ -42,6 +42,7 @@ class Moments(Collector):
             "num_requests_running": ("Answers in the making.", load.running),
             "num_requests_waiting": ("Answers that wait for the engine.", load.waiting),
             "kv_cache_usage_perc": ("1 is full.", load.cache_used / load.cache_size if load.cache_size else 0.0),
+            "engine_resident_memory_bytes": ("Of the engine's process.", load.resident),
             "places": ("Answers that may be inside at once; more are refused with 429.", now.places),
             "places_taken": ("Of them those that are.", now.places_taken),
         }
@@ -52,6 +53,8 @@ class Moments(Collector):
             "audit_failures": ("Lines that the audit log did not take.", now.audit_failures),
             "audit_lost_lines": ("Of them those whose requests were answered all the same.", now.audit_lost),
         }
+        name, what = f"{PREFIX}_request_queue_time_seconds", "Until the engine began with it."
+        yield SummaryMetricFamily(name, what, count_value=load.began, sum_value=load.waited)
         for name, (what, value) in gauges.items():
             yield GaugeMetricFamily(f"{PREFIX}_{name}", what, float(value))
         for name, (what, value) in counters.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.vision.configuration import Configuration
-from service.vision.contract import ChatRequest
+from service.vision.contract import ChatRequest, parse
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Engine
 from service.vision.errors import ApiError, invalid
@@ -18,6 +18,8 @@ from service.vision.pictures import Limits, PictureRefused, decode
 
 ALIAS = "glm-4v"
 """Whatever model is loaded also answers to this name."""
+
+_LARGE_BODY = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,14 @@ class Reader:
         self._limits = Limits(
             configuration.max_picture_bytes, configuration.max_picture_pixels, configuration.max_stretch
         )
+        self._parsers = ThreadPoolExecutor(1, thread_name_prefix="parse")
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="decode")
+
+    async def parse(self, body: bytearray) -> ChatRequest:
+        """Raises ApiError. Large ones elsewhere: a few that end together would hold the event loop up for long."""
+        if len(body) < _LARGE_BODY:
+            return parse(body)
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, parse, body)
 
     def check(self, asked: ChatRequest) -> None:
         """Raises ApiError."""

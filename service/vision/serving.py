@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,10 +46,13 @@ class Serving:
             faults.tell(error)
             what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             self._fail(f"{self.configuration.model} cannot be loaded: {what}; next: casemate release verify")
-        else:
-            # What is loaded stays: looking through it for garbage again and again would stop everything for 0.2 s.
-            gc.collect()
-            gc.freeze()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will ever be answered again: the process ends, and whoever keeps it starts another one."""
+        if self.failure is None and self.engine.lost:
+            self._fail(self.engine.lost)
+        return self.failure is not None
 
     def _fail(self, why: str) -> None:
         self.failure = why

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,22 +12,6 @@ from service.vision.engine.slots import Slots
 
 _SPAN = 8
 """Tokens; attention kernels want the mask's rows aligned."""
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A prompt with its positions, int64 (3, 1, length): in time, height and width, for pictures differ in these.
-
-    offset: how far the positions are ahead of the number of tokens, at the end.
-    """
-
-    prompt: Prompt
-    positions: torch.Tensor
-    offset: int
-
-    @property
-    def length(self) -> int:
-        return self.prompt.length
 
 
 class Decoder:
@@ -41,7 +24,6 @@ class Decoder:
 
     def __init__(self, model: Any, slots: Slots, context: int) -> None:
         self.slots = slots
-        self._index = model.model.get_rope_index
         self._text = model.model.language_model
         self._head = model.lm_head
         self._device = model.device
@@ -49,25 +31,18 @@ class Decoder:
         every = torch.arange(context, device=self._device).expand(3, 1, -1)
         self._turns = self._turned(every)[0, 0]
 
-    def place(self, prompt: Prompt) -> Placed:
-        """From any thread."""
-        grid = torch.tensor([picture.grid for picture in prompt.pictures]) if prompt.pictures else None
-        positions, offset = self._index(prompt.ids, prompt.kinds, image_grid_thw=grid)
-        return Placed(prompt, positions, int(offset))
-
-    def read(self, prompts: Sequence[Placed], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
+    def read(self, prompts: Sequence[Prompt], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
         """Read prompts into the rows from `first` on; logits (prompts, vocabulary) of each answer's first token."""
         longest = max(prompt.length for prompt in prompts)
         ids = torch.zeros((len(prompts), longest), dtype=torch.long)
         positions = torch.zeros((3, len(prompts), longest), dtype=torch.long)
-        for row, placed in enumerate(prompts):
-            ids[row, : placed.length] = placed.prompt.ids[0]
-            positions[:, row, : placed.length] = placed.positions[:, 0]
+        for row, prompt in enumerate(prompts):
+            ids[row, : prompt.length] = prompt.ids
+            positions[:, row, : prompt.length] = prompt.positions
         hidden = self._text.embed_tokens(ids.to(self._device))
-        for row, (placed, picture) in enumerate(zip(prompts, pictures, strict=True)):
+        for row, (prompt, picture) in enumerate(zip(prompts, pictures, strict=True)):
             if picture is not None:
-                places = placed.prompt.kinds[0].nonzero()[:, 0].to(self._device)
-                hidden[row, places] = picture.to(hidden.dtype)
+                hidden[row, prompt.places.to(self._device)] = picture.to(hidden.dtype)
         self.slots.read_prompts(first)
         hidden = self._run(hidden, self._turned(positions.to(self._device)), None)
         ends = torch.tensor([prompt.length - 1 for prompt in prompts], device=self._device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +10,9 @@ from transformers.models.glm4v.configuration_glm4v import Glm4vConfig
 from transformers.models.glm46v.configuration_glm46v import Glm46VConfig
 
 from service.vision.cgroup import cpus, memory_left
-from service.vision.conversation import Job
 from service.vision.engine.checkpoint import Checkpoint, inspect
-from service.vision.engine.decoder import Decoder, Placed
+from service.vision.engine.choices import Choices
+from service.vision.engine.decoder import Decoder
 from service.vision.engine.features import Features
 from service.vision.engine.memory import KEPT_PICTURES, need, require
 from service.vision.engine.model import load
@@ -35,22 +34,6 @@ _SMALL = 50_000_000
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the operator chose: device cpu or cuda, precision bf16, fp16, fp32 or int8; tokens and pixels at most;
-    how many answers are decoded at once, and how many tokens of prompts may wait.
-    """
-
-    path: Path
-    device: str
-    precision: str
-    max_context: int
-    max_new_tokens: int
-    max_pixels: int
-    batch: int
-    queue_tokens: int
-
-
-@dataclass(frozen=True)
 class Loaded:
     """`context`: prompt and answer together, in tokens."""
 
@@ -59,10 +42,6 @@ class Loaded:
     prompter: Prompter
     defaults: Defaults
     context: int
-
-    def write(self, job: Job) -> Placed:
-        """The job's prompt; takes a while, and any thread. Raises JobRefused."""
-        return self.decoder.place(self.prompter.write(job))
 
 
 def assemble(choices: Choices) -> Loaded:

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
 from transformers.models.glm4v.image_processing_pil_glm4v import Glm4vImageProcessorPil
-from transformers.models.glm46v.image_processing_pil_glm46v import Glm46VImageProcessorPil, smart_resize
+from transformers.models.glm46v.image_processing_pil_glm46v import Glm46VImageProcessorPil
 
 from service.vision.conversation import Job
 from service.vision.engine.checkpoint import Checkpoint
+from service.vision.engine.fitting import Fitting
+from service.vision.engine.patches import Patcher, Patches
+from service.vision.engine.positions import positions
 from service.vision.engine.protocol import EngineUnusable, JobRefused
 from service.vision.engine.template import Template
 from service.vision.engine.words import Words
 
-_COARSE_PIXELS = 448 * 448
-_ANY = 1 << 40
 _MOST_CHARACTERS_A_TOKEN = 16
 """On average over a text; with more it is too long in any case, and is not tokenised to find out by how much."""
-
-
-@dataclass(frozen=True)
-class Patches:
-    """A picture as the vision tower takes it: pixels (patches, values of one); grid, patches in time, height, width.
-
-    `key` is the same for the same picture of the same principal, and for nothing else.
-    """
-
-    key: Hashable
-    pixels: torch.Tensor
-    grid: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Prompt:
     """What the model reads.
 
-    ids: int64 (1, length). kinds: int64 (1, length), 1 where a picture stands.
+    ids: int64 (length,). positions: int64 (3, length), see positions.py; offset: how far they are ahead of the number
+    of tokens at the end. places: int64 (tokens of pictures,), where these stand.
     """
 
     ids: torch.Tensor
-    kinds: torch.Tensor
+    positions: torch.Tensor
+    offset: int
+    places: torch.Tensor
     pictures: tuple[Patches, ...]
     thinks_first: bool
 
     @property
     def length(self) -> int:
-        return int(self.ids.shape[1])
+        return len(self.ids)
 
 
 class Prompter:
@@ -59,35 +50,22 @@ class Prompter:
         self._image_token = image_token
         self._context = context
         pinned = Glm46VImageProcessorPil if checkpoint.architecture.startswith("Glm46V") else Glm4vImageProcessorPil
-        self._processor = pinned.from_pretrained(checkpoint.path, local_files_only=True)
+        processor = pinned.from_pretrained(checkpoint.path, local_files_only=True)
         vision = checkpoint.config["vision_config"]
         for name, expected in (("patch_size", 14), ("temporal_patch_size", 2)):
-            if getattr(self._processor, name) != vision.get(name, expected):
+            if getattr(processor, name) != vision.get(name, expected):
                 raise EngineUnusable(
                     f"{checkpoint.path}: {name} differs between preprocessor_config.json and config.json"
                 )
-        frames = self._processor.temporal_patch_size
-        size = self._processor.size
-        self._largest = min(size["longest_edge"], frames * max_pixels)
-        self._smallest = min(size["shortest_edge"], self._largest)
-        self.patches_a_token = self._processor.merge_size**2
-        self.most_patches = self._largest // frames // self._processor.patch_size**2
+        frames, patch = processor.temporal_patch_size, processor.patch_size
+        largest = min(processor.size["longest_edge"], frames * max_pixels)
+        smallest = min(processor.size["shortest_edge"], largest)
+        self._merge = processor.merge_size
+        self._patcher = Patcher(processor)
+        self.fitting = Fitting(patch * self._merge, frames, smallest, largest)
+        self.patches_a_token = self._merge**2
+        self.most_patches = largest // frames // patch**2
         """Of the largest picture that the model is shown."""
-
-    def fit(self, width: int, height: int, coarse: bool) -> tuple[int, int]:
-        """The size that the image processor gives a picture."""
-        frames = self._processor.temporal_patch_size
-        largest = min(self._largest, frames * _COARSE_PIXELS) if coarse else self._largest
-        fitted_height, fitted_width = smart_resize(
-            num_frames=frames,
-            height=height,
-            width=width,
-            temporal_factor=frames,
-            factor=self._processor.patch_size * self._processor.merge_size,
-            min_pixels=min(self._smallest, largest),
-            max_pixels=largest,
-        )
-        return fitted_width, fitted_height
 
     def write(self, job: Job) -> Prompt:
         """Raises JobRefused."""
@@ -95,11 +73,13 @@ class Prompter:
         if characters > _MOST_CHARACTERS_A_TOKEN * self._context:
             raise too_long(f"{characters} characters", self._context)
         pictures = self._pictures(job)
-        ids = self._place(self._tokens(job), pictures)
+        ids = self._widen(self._tokens(job), pictures)
         if len(ids) >= self._context:
             raise too_long(f"{len(ids)} tokens", self._context)
-        tensor = torch.tensor([ids])
-        return Prompt(tensor, (tensor == self._image_token).long(), pictures, self._thinks_first(ids))
+        tensor = torch.tensor(ids)
+        places = (tensor == self._image_token).nonzero()[:, 0]
+        placed, offset = positions(len(ids), places, [picture.grid for picture in pictures], self._merge)
+        return Prompt(tensor, placed, offset, places, pictures, self._thinks_first(ids))
 
     def _tokens(self, job: Job) -> list[int]:
         ids: list[int] = []
@@ -113,7 +93,7 @@ class Prompter:
                     run = ""
         return ids + self._words.encode(run)
 
-    def _place(self, ids: list[int], pictures: tuple[Patches, ...]) -> list[int]:
+    def _widen(self, ids: list[int], pictures: tuple[Patches, ...]) -> list[int]:
         """Widen each picture's placeholder to as many tokens as the picture has."""
         counts = [len(picture.pixels) // self.patches_a_token for picture in pictures]
         if ids.count(self._image_token) != len(counts):
@@ -124,15 +104,9 @@ class Prompter:
         ]
 
     def _pictures(self, job: Job) -> tuple[Patches, ...]:
-        if not job.pictures:
-            return ()
-        size = {"shortest_edge": 1, "longest_edge": _ANY}  # They have been fitted, and are left as they are.
-        made = self._processor(images=[picture.image for picture in job.pictures], size=size, return_tensors="pt")
-        grids = made["image_grid_thw"].tolist()
-        pixels = made["pixel_values"].split([high * wide for _, high, wide in grids])
         return tuple(
-            Patches((job.principal, picture.sha256, picture.image.size), some, (time, high, wide))
-            for picture, some, (time, high, wide) in zip(job.pictures, pixels, grids, strict=True)
+            Patches((job.principal, picture.sha256, picture.image.size), *self._patcher.cut(picture.image))
+            for picture in job.pictures
         )
 
     def _thinks_first(self, ids: list[int]) -> bool:

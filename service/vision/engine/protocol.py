@@ -41,18 +41,23 @@ class Health:
 
 @dataclass(frozen=True)
 class Load:
-    """What the engine is busy with, for metrics. `cache_*` counts tokens of keys and values that all rows may hold;
-    `generated`, `pictures` and `pictures_known` only grow: tokens chosen, pictures read, and those of them whose
-    features were still known.
+    """What the engine is busy with, for metrics. `resident`: bytes in memory of its process, if that is one of its own.
+
+    `cache_*` counts tokens of keys and values that all rows may hold;
+    The rest only grows: tokens `generated`, `pictures` read, those of them whose features were still known; jobs that
+    `began` to be answered, and the seconds that these had `waited` for it.
     """
 
-    running: int
-    waiting: int
-    cache_used: int
-    cache_size: int
-    generated: int
-    pictures: int
-    pictures_known: int
+    running: int = 0
+    waiting: int = 0
+    cache_used: int = 0
+    cache_size: int = 0
+    generated: int = 0
+    pictures: int = 0
+    pictures_known: int = 0
+    began: int = 0
+    waited: float = 0.0
+    resident: int = 0
 
 
 class EngineUnusable(Exception):
@@ -107,6 +112,10 @@ class Engine(Protocol):
     @property
     def width(self) -> int:
         """How many jobs are decoded at once; more wait."""
+
+    @property
+    def lost(self) -> str | None:
+        """Why it will never answer again, although it did; None as long as it may."""
 
     async def start(self) -> None:
         """Load and warm up; returns when ready. Raises EngineUnusable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.vision.engine.generation import QueuedGeneration
+from service.vision.engine.order import Order
 from service.vision.engine.sampling import Choice
 from service.vision.engine.words import Speech
 
@@ -13,7 +13,7 @@ from service.vision.engine.words import Speech
 class Row:
     """What the engine remembers of it. `length` tokens lie in its slot; `token` was chosen last and does not yet."""
 
-    generation: QueuedGeneration
+    order: Order
     choice: Choice
     speech: Speech
     length: int
@@ -23,9 +23,9 @@ class Row:
     @property
     def offset(self) -> int:
         """How far positions are ahead of the number of tokens: pictures take more of them than they have places."""
-        return self.generation.placed.offset
+        return self.order.prompt.offset
 
 
-def width(generation: QueuedGeneration) -> int:
+def width(order: Order) -> int:
     """Tokens that its slot must hold at most: the last one chosen is never read."""
-    return generation.prompt.length + generation.limit - 1
+    return order.prompt.length + order.limit - 1

@@ -1,4 +1,4 @@
-"""The engine in this process: transformers, one thread that owns the model, and all answers in one batch."""
+"""The engine: transformers, one thread that owns the model, and all answers in one batch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
-from service.vision.engine.generation import QueuedGeneration
-from service.vision.engine.loading import Choices, Loaded, assemble
+from service.vision.engine.choices import Choices
+from service.vision.engine.fitting import Fitting
+from service.vision.engine.loading import Loaded, assemble
+from service.vision.engine.mailbox import Mailbox
+from service.vision.engine.order import OnLoop, Order, Outlet
 from service.vision.engine.protocol import EngineBusy, Health, JobRefused, Load
 
 T = TypeVar("T")
@@ -23,6 +26,8 @@ _WARM_SIDES = (28, 448, 4096)
 
 class TransformersEngine:
     """See `protocol.Engine`."""
+
+    lost = None
 
     def __init__(self, choices: Choices) -> None:
         self.width = choices.batch
@@ -53,14 +58,27 @@ class TransformersEngine:
         return Health(self._state if self._loaded.worker.alive else "failed", self._loaded.worker.beat)
 
     def load(self) -> Load:
-        return self._loaded.worker.load if self._loaded else Load(0, 0, 0, 0, 0, 0, 0)
+        return self._loaded.worker.load if self._loaded else Load()
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
-        return self._ready.prompter.fit(width, height, coarse)
+        return self.fitting.fit(width, height, coarse=coarse)
 
-    async def submit(self, job: Job) -> QueuedGeneration:
+    @property
+    def fitting(self) -> Fitting:
+        """How pictures are scaled, for whoever does it elsewhere."""
+        return self._ready.prompter.fitting
+
+    async def submit(self, job: Job) -> Mailbox:
+        order: Order | None = None
+        mailbox = Mailbox(lambda: order.cancel() if order else None)
+        order = await self.order(job, OnLoop(asyncio.get_running_loop()), mailbox)
+        mailbox.prompt_tokens, mailbox.thinks_first = order.prompt.length, order.prompt.thinks_first
+        return mailbox
+
+    async def order(self, job: Job, outlet: Outlet, address: Any) -> Order:
+        """As `submit`, with the events to `outlet`, which may get the first of them before this returns."""
         loaded = self._ready
-        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.write, job)
+        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.prompter.write, job)
         room, asked = loaded.context - prompt.length, job.sampling.max_new_tokens
         if asked is not None and asked > room:
             message = f"max_completion_tokens: {asked}, expected at most {room} beside these messages"
@@ -69,9 +87,9 @@ class TransformersEngine:
         if waiting and waiting + prompt.length > most:
             raise EngineBusy(f"{waiting} tokens of prompts are waiting, expected at most {most}")
         limit = min(asked or self._choices.max_new_tokens, room)
-        generation = QueuedGeneration(prompt, loaded.defaults.complete(job.sampling), limit, job.principal)
-        loaded.worker.take(generation)
-        return generation
+        order = Order(prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address)
+        loaded.worker.take(order)
+        return order
 
     @property
     def _ready(self) -> Loaded:

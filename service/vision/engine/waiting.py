@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 
-from service.vision.engine.generation import QueuedGeneration
+from service.vision.engine.order import Order
 
 
 class Waiting:
@@ -13,19 +13,19 @@ class Waiting:
 
     def __init__(self) -> None:
         self.count = 0
-        self._queues: OrderedDict[str, deque[QueuedGeneration]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[Order]] = OrderedDict()
 
-    def put(self, one: QueuedGeneration) -> None:
+    def put(self, one: Order) -> None:
         """At the end of its principal's queue."""
         self._queues.setdefault(one.principal, deque()).append(one)
         self.count += 1
 
-    def next(self, running: Iterable[QueuedGeneration]) -> QueuedGeneration | None:
+    def next(self, running: Iterable[Order]) -> Order | None:
         """The one that `pop` would take out, or None."""
         principal = self._principal(running)
         return None if principal is None else self._queues[principal][0]
 
-    def pop(self, running: Iterable[QueuedGeneration]) -> QueuedGeneration:
+    def pop(self, running: Iterable[Order]) -> Order:
         """Take the next one out. Raises LookupError without one."""
         principal = self._principal(running)
         if principal is None:
@@ -37,7 +37,7 @@ class Waiting:
             del self._queues[principal]
         return one
 
-    def drop_cancelled(self) -> list[QueuedGeneration]:
+    def drop_cancelled(self) -> list[Order]:
         """Take out those that nobody wants any more."""
         dropped = [one for queue in self._queues.values() for one in queue if one.cancelled]
         if dropped:
@@ -46,6 +46,6 @@ class Waiting:
             self.count -= len(dropped)
         return dropped
 
-    def _principal(self, running: Iterable[QueuedGeneration]) -> str | None:
+    def _principal(self, running: Iterable[Order]) -> str | None:
         busy = Counter(one.principal for one in running)
         return min(self._queues, key=lambda principal: busy[principal], default=None)

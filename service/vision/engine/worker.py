@@ -12,7 +12,8 @@ import torch
 from service.vision import faults
 from service.vision.engine.decoder import Decoder
 from service.vision.engine.features import Features
-from service.vision.engine.generation import Event, Post, QueuedGeneration
+from service.vision.engine.mailbox import Event
+from service.vision.engine.order import Order, Post
 from service.vision.engine.protocol import Done, JobFailed, Load, Text
 from service.vision.engine.row import Row, width
 from service.vision.engine.sampling import Choice, choose
@@ -35,11 +36,12 @@ class Worker:
         self._stops = stops
         self._most_rows = rows
         self._prefill = prefill
-        self._inbox: queue.SimpleQueue[QueuedGeneration] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._waiting = Waiting()
         self._rows: list[Row] = []
         self._post = Post()
         self._generated = 0
+        self._began, self._waited = 0, 0.0
         self._queued = 0
         self._queued_lock = threading.Lock()
         self._stopping = False
@@ -59,24 +61,31 @@ class Worker:
     @property
     def load(self) -> Load:
         """A look from another thread: each figure is right for itself."""
-        used = sum(row.length for row in tuple(self._rows))
-        waiting = self._waiting.count + self._inbox.qsize()
-        pictures, known = self._features.read, self._features.known
-        return Load(len(self._rows), waiting, used, self._decoder.slots.tokens, self._generated, pictures, known)
+        return Load(
+            running=len(self._rows),
+            waiting=self._waiting.count + self._inbox.qsize(),
+            cache_used=sum(row.length for row in tuple(self._rows)),
+            cache_size=self._decoder.slots.tokens,
+            generated=self._generated,
+            pictures=self._features.read,
+            pictures_known=self._features.known,
+            began=self._began,
+            waited=self._waited,
+        )
 
     @property
     def queued_tokens(self) -> int:
         """Prompt tokens that wait."""
         return self._queued
 
-    def take(self, generation: QueuedGeneration) -> None:
-        """Put a generation into the queue; called on the event loop, as `stop` is."""
+    def take(self, order: Order) -> None:
+        """Put an order into the queue; called on the event loop, as `stop` is."""
         if self._stopping:
-            generation.take(stopping())
+            order.outlet.deliver([(order.address, stopping())])
             return
         with self._queued_lock:
-            self._queued += generation.prompt.length
-        self._inbox.put(generation)
+            self._queued += order.prompt.length
+        self._inbox.put(order)
 
     def stop(self) -> None:
         """End after the step that is running; what still runs or waits fails."""
@@ -92,7 +101,7 @@ class Worker:
             self._post.send()
             self._beat = time.monotonic()
         for row in self._rows:
-            self._post.put(row.generation, stopping())
+            self._post.put(row.order, stopping())
         self._rows.clear()
         self._receive()
         while self._waiting.count:
@@ -109,25 +118,25 @@ class Worker:
             return
 
     def _drop_cancelled(self) -> None:
-        for row in [row for row in self._rows if row.generation.cancelled]:
+        for row in [row for row in self._rows if row.order.cancelled]:
             self._leave(row, cancelled())
-        for generation in self._waiting.drop_cancelled():
-            self._post.put(self._left_queue(generation), cancelled())
+        for order in self._waiting.drop_cancelled():
+            self._post.put(self._left_queue(order), cancelled())
 
-    def _left_queue(self, generation: QueuedGeneration) -> QueuedGeneration:
+    def _left_queue(self, order: Order) -> Order:
         with self._queued_lock:
-            self._queued -= generation.prompt.length
-        return generation
+            self._queued -= order.prompt.length
+        return order
 
     def _admit(self) -> None:
         """Let those in who fit, and read their prompts; the first who does not holds up the rest, or would starve."""
-        joining: list[QueuedGeneration] = []
+        joining: list[Order] = []
         while self._next_fits(joining):
             joining.append(self._left_queue(self._waiting.pop(self._running(joining))))
         if joining:
             self._try(joining)
 
-    def _try(self, joining: Sequence[QueuedGeneration]) -> None:
+    def _try(self, joining: Sequence[Order]) -> None:
         try:
             self._join(joining)
         except Exception as error:
@@ -137,7 +146,7 @@ class Worker:
             for one in joining:  # One of them is to blame, and the others must not pay for it.
                 self._try([one])
 
-    def _next_fits(self, joining: Sequence[QueuedGeneration]) -> bool:
+    def _next_fits(self, joining: Sequence[Order]) -> bool:
         one = self._waiting.next(self._running(joining))
         rows = len(self._rows) + len(joining) + 1
         if one is None or rows > self._most_rows:
@@ -147,23 +156,24 @@ class Worker:
             return False
         return self._decoder.slots.holds(rows, self._width(together))
 
-    def _running(self, joining: Sequence[QueuedGeneration]) -> list[QueuedGeneration]:
-        return [*(row.generation for row in self._rows), *joining]
+    def _running(self, joining: Sequence[Order]) -> list[Order]:
+        return [*(row.order for row in self._rows), *joining]
 
-    def _width(self, joining: Sequence[QueuedGeneration]) -> int:
+    def _width(self, joining: Sequence[Order]) -> int:
         return max(map(width, self._running(joining)))
 
-    def _join(self, joining: Sequence[QueuedGeneration]) -> None:
-        first = len(self._rows)
+    def _join(self, joining: Sequence[Order]) -> None:
+        began, first = time.monotonic(), len(self._rows)
         self._decoder.slots.make_room(first + len(joining), self._width(joining), kept=first)
         pictures = self._features.of([one.prompt for one in joining])
-        logits = self._decoder.read([one.placed for one in joining], pictures, first)
+        logits = self._decoder.read([one.prompt for one in joining], pictures, first)
         rows = [
-            Row(one, Choice(one.sampling, one.prompt.ids[0]), self._words.speech(), one.prompt.length)
-            for one in joining
+            Row(one, Choice(one.sampling, one.prompt.ids), self._words.speech(), one.prompt.length) for one in joining
         ]
         tokens = choose(logits, [row.choice for row in rows])
         self._rows += rows
+        self._began += len(joining)
+        self._waited += sum(began - order.since for order in joining)
         self._advance(rows, tokens)
 
     def _step(self) -> None:
@@ -176,12 +186,12 @@ class Worker:
             )
             tokens = choose(logits, [row.choice for row in rows])
         except torch.OutOfMemoryError as error:  # The latest goes; a step that was not taken can be taken again.
-            self._fail(rows[-1].generation, error)
+            self._fail(rows[-1].order, error)
             self._leave(rows[-1])
             return
         except Exception as error:  # Nobody knows which row is to blame.
             for row in reversed(rows):
-                self._fail(row.generation, error)
+                self._fail(row.order, error)
                 self._leave(row)
             return
         for row in rows:
@@ -202,31 +212,31 @@ class Worker:
                 continue
             row.token = token
             try:
-                self._post.put(row.generation, Text(row.speech.say(token), row.chosen))
+                self._post.put(row.order, Text(row.speech.say(token), row.chosen))
             except Exception as error:  # The tokenizer's, and this row's own.
-                self._fail(row.generation, error)
+                self._fail(row.order, error)
                 self._leave(row)
                 continue
-            if row.chosen >= row.generation.limit:
+            if row.chosen >= row.order.limit:
                 self._leave(row, Done("length", row.chosen))
 
     def _leave(self, row: Row, event: Event | None = None) -> None:
         """The last row moves into the place that becomes free."""
         if event is not None:
-            self._post.put(row.generation, event)
+            self._post.put(row.order, event)
         place, last = self._rows.index(row), self._rows.pop()
         if last is not row:
             self._decoder.slots.move(len(self._rows), place, last.length)
             self._rows[place] = last
 
-    def _fail(self, generation: QueuedGeneration, error: Exception) -> None:
+    def _fail(self, order: Order, error: Exception) -> None:
         if isinstance(error, torch.OutOfMemoryError):
-            self._post.put(generation, JobFailed(OUT_OF_MEMORY, "out_of_memory", again=False))
+            self._post.put(order, JobFailed(OUT_OF_MEMORY, "out_of_memory", again=False))
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return
         faults.tell(error)
-        self._post.put(generation, JobFailed("the engine failed at this request", "engine_failed", again=False))
+        self._post.put(order, JobFailed("the engine failed at this request", "engine_failed", again=False))
 
 
 def cancelled() -> JobFailed:

@@ -10,7 +10,7 @@ from service.vision.admission import Place
 from service.vision.answering import Answering, failed
 from service.vision.answers import Completion, Failure
 from service.vision.audit import Entry
-from service.vision.contract import ChatRequest, parse
+from service.vision.contract import ChatRequest
 from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
@@ -41,7 +41,7 @@ async def complete(request: Request) -> Response:
     serving = of(request)
     line, place = await _enter(serving, request)
     try:
-        asked = parse(await _body(serving, request))
+        asked = await serving.reader.parse(await _body(serving, request))
         line.mark("body")
         line.stream = bool(asked.stream)
         serving.reader.check(asked)
@@ -72,7 +72,7 @@ async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
         raise
 
 
-async def _body(serving: Serving, request: Request) -> bytes:
+async def _body(serving: Serving, request: Request) -> bytearray:
     return await body.read(request, serving.configuration.max_body_bytes, serving.configuration.body_seconds)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from service.vision.application import create
 from service.vision.configuration import Configuration
-from service.vision.engine.loading import Choices
-from service.vision.engine.transformers import TransformersEngine
+from service.vision.engine.choices import Choices
+from service.vision.engine.separate import SeparateEngine
 from service.vision.server import Server
+from tests.bench.vision.serving import resident
 
 _LOOK = 0.002
 
@@ -25,7 +26,7 @@ class Inside:
     def __init__(self, model: Path, folder: Path) -> None:
         self.socket = folder / "inside.sock"
         self.longest: list[float] = []
-        self.engine = TransformersEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 400_000))
+        self.engine = SeparateEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 400_000))
         given: dict[str, Any] = {"model": model, "model_name": "micro", "device": "cpu", "precision": "fp32"}
         places = {"socket": self.socket, "audit_log": folder / "inside.jsonl"}
         configuration = Configuration(**given, **places, queue=2000, max_new_tokens=64, drain_seconds=5)
@@ -56,23 +57,25 @@ class Inside:
 
     @contextmanager
     def watched(self) -> Iterator[list[float]]:
-        """Seconds that each of many calls waited for the event loop to come round to it."""
+        """How many seconds late the event loop came to each of many moments that it was asked to come to."""
         lags = [0.0]
-        ended = threading.Event()
 
-        def watch() -> None:
-            while not ended.wait(_LOOK):
-                asked, came = time.perf_counter(), threading.Event()
-                assert self._loop
-                self._loop.call_soon_threadsafe(came.set)
-                came.wait(10)
-                lags.append(time.perf_counter() - asked)
+        async def watch() -> None:
+            loop = asyncio.get_running_loop()
+            while True:
+                due = loop.time() + _LOOK
+                await asyncio.sleep(_LOOK)
+                lags.append(loop.time() - due)
 
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
+        assert self._loop
+        watching = asyncio.run_coroutine_threadsafe(watch(), self._loop)
         yield lags
-        ended.set()
-        watcher.join()
+        watching.cancel()
+
+    @property
+    def resident(self) -> int:
+        """Bytes in memory of this process and of the engine's."""
+        return resident(os.getpid())
 
     def held(self) -> dict[str, int]:
         """What nobody holds when nobody asks."""
@@ -86,8 +89,3 @@ class Inside:
             "files": len(os.listdir("/proc/self/fd")),
             "threads": threading.active_count(),
         }
-
-
-def resident() -> int:
-    """Bytes of this process in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -52,7 +52,7 @@ def bare_engine(model: Path) -> list[float]:
     from PIL import Image  # Only this process needs them.
 
     from service.vision.conversation import Job, Picture, Sampling, Turn
-    from service.vision.engine.loading import Choices
+    from service.vision.engine.choices import Choices
     from service.vision.engine.transformers import TransformersEngine
 
     engine = TransformersEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 100_000))

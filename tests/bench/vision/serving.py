@@ -30,14 +30,20 @@ class Served:
 
     @property
     def resident(self) -> int:
-        """Bytes in memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        """Bytes in memory, the engine's process included."""
+        return resident(self.process.pid)
 
     @property
     def files(self) -> int:
         """Open file descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory of a process and of those that it started."""
+    started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    pages = (Path(f"/proc/{one}/statm").read_text().split()[1] for one in (pid, *started))
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench.figure import Figure, at_most, plain
 from tests.bench.vision.endless import endless
-from tests.bench.vision.inside import Inside, resident
+from tests.bench.vision.inside import Inside
 from tests.bench.vision.load import sent
 from tests.bench.vision.serving import served
 
@@ -17,9 +17,9 @@ def disconnects() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, Inside(endless(Path(folder)), Path(folder)) as inside:
         leave: dict[str, Any] = {"socket": inside.socket, "together": 32, "stream": True, "leave": 1.0}
         sent(**leave, requests=200)
-        before, memory = _settled(inside), resident()
+        before, memory = _settled(inside), inside.resident
         sent(**leave, requests=1000)
-        after, grown = _settled(inside), resident() - memory
+        after, grown = _settled(inside), inside.resident - memory
     leaked = sum(max(0, after[what] - before[what]) for what in before)
     return [
         at_most("vision-leaked-by-disconnects", leaked, "rows, places, tasks, threads and files", 0),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from service.vision.engine.loading import Choices
+from service.vision.engine.choices import Choices
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision import tiny
 from tests.service.vision.running import Running

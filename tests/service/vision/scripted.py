@@ -57,6 +57,7 @@ class ScriptedEngine:
     script: Sequence[Say] = ("It", " is", " red.")
     reason: str = "stop"
     thinks_first: bool = False
+    lost: str | None = None
     refusal: JobRefused | JobFailed | EngineBusy | None = None
     state: str = "ready"
     beat: float = 0.0
@@ -78,7 +79,7 @@ class ScriptedEngine:
 
     def load(self) -> Load:
         running = sum(not one.cancelled for one in self.generations)
-        return Load(running, 0, cache_used=7 * running, cache_size=1024, generated=0, pictures=0, pictures_known=0)
+        return Load(running, 0, cache_used=7 * running, cache_size=1024)
 
     def fit(self, width: int, height: int, *, coarse: bool) -> tuple[int, int]:
         return (8, 8) if coarse else (16, 16)

@@ -68,7 +68,7 @@ def test_requests_are_counted_by_how_they_ended(fresh: Running) -> None:
 def test_what_the_engine_says_is_told_at_the_scrape(fresh: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = fresh.engine
     assert isinstance(engine, ScriptedEngine)
-    monkeypatch.setattr(engine, "load", lambda: Load(3, 2, 512, 1024, 99, 10, 4))
+    monkeypatch.setattr(engine, "load", lambda: Load(3, 2, 512, 1024, 99, 10, 4, 6, 1.5, 7))
     engine.beat = 12.5
     found = figures(fresh)
     told = {
@@ -78,7 +78,10 @@ def test_what_the_engine_says_is_told_at_the_scrape(fresh: Running, monkeypatch:
         "generation_tokens_total": 99,
         "mm_cache_queries_total": 10,
         "mm_cache_hits_total": 4,
+        "request_queue_time_seconds_count": 6,
+        "request_queue_time_seconds_sum": 1.5,
         "engine_heartbeat_age_seconds": 12.5,
+        "engine_resident_memory_bytes": 7,
         "places": 6,
         "places_taken": 0,
         "ready": 1,
@@ -88,7 +91,7 @@ def test_what_the_engine_says_is_told_at_the_scrape(fresh: Running, monkeypatch:
     engine.beat = 301
     assert (figures(fresh)["healthy"], fresh.client.get("/healthz").status_code) == (0, 503)
     engine.state = "loading"
-    monkeypatch.setattr(engine, "load", lambda: Load(0, 0, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(engine, "load", lambda: Load())
     found = figures(fresh)
     assert (found["ready"], found["healthy"], found["kv_cache_usage_perc"]) == (0, 1, 0)
 

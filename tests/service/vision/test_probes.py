@@ -100,3 +100,14 @@ def test_at_the_deadline_running_answers_are_cut(tmp_path: Path) -> None:
     assert not running.thread.is_alive()
     (line,) = running.lines(1)
     assert (line["status"], line["reason"]) == (200, "stopping")
+
+
+def test_a_service_whose_engine_is_lost_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = ScriptedEngine()
+    running = Running(tmp_path, engine).start()
+    assert running.client.get("/readyz").status_code == 200
+    engine.lost = "the engine died three times; next: dmesg"
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+    assert running.serving.failure == engine.lost
+    assert capsys.readouterr().err.splitlines()[-1] == engine.lost

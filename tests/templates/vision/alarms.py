@@ -47,6 +47,7 @@ def _times(name: str, slow: str, fast: str) -> Alarm:
 
 _DAY, _HOUR = 1440, 60
 _MEMORY, _STARTED = "process_resident_memory_bytes", "process_start_time_seconds"
+_ENGINE = f"{_PREFIX}engine_resident_memory_bytes"
 
 ALARMS = {
     "CasemateNotScraped": Alarm({"up": "1x9 0x60"}, {"up": "1x60"}),
@@ -60,7 +61,7 @@ ALARMS = {
     "CasemateAuditFailing": _gauge("audit_failures_total", "0x27 1x9", "7x60"),
     "CasemateCacheFull": _gauge("kv_cache_usage_perc", "0.97x60", "0.97x10 0.5x5 0.97x60"),
     "CasemateMemoryGrows": Alarm(
-        {_MEMORY: f"4e9+1e6x{2 * _DAY}", _STARTED: f"0x{2 * _DAY}"},
+        {_MEMORY: f"1e8x{2 * _DAY}", _ENGINE: f"4e9+1e6x{2 * _DAY}", _STARTED: f"0x{2 * _DAY}"},
         {_MEMORY: f"4e9x{_DAY} 6e9x{_DAY}", _STARTED: f"0x{_DAY} {_DAY * 60}x{_DAY}"},  # Started anew, and larger.
         after=f"{_DAY + 4 * _HOUR}m",
     ),

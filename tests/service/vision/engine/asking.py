@@ -7,13 +7,12 @@ import numpy as np
 from PIL import Image
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
-from service.vision.engine.protocol import Done
-from service.vision.engine.transformers import TransformersEngine
+from service.vision.engine.protocol import Done, Engine
 
 Said = tuple[str, str, int]
 
 
-def job(engine: TransformersEngine, sampling: Sampling, sizes: Sequence[tuple[int, int]], text: str) -> Job:
+def job(engine: Engine, sampling: Sampling, sizes: Sequence[tuple[int, int]], text: str) -> Job:
     pictures = []
     for width, height in sizes:
         noise = np.random.default_rng(width * 1000 + height).integers(0, 255, (height, width, 3), np.uint8)
@@ -22,9 +21,7 @@ def job(engine: TransformersEngine, sampling: Sampling, sizes: Sequence[tuple[in
     return Job((Turn("user", (*pictures, text)),), sampling, False, text[:1])
 
 
-async def said(
-    engine: TransformersEngine, one: Job, leave: int | None = None, progress: list[int] | None = None
-) -> Said:
+async def said(engine: Engine, one: Job, leave: int | None = None, progress: list[int] | None = None) -> Said:
     """Text, reason and tokens; one that is left early ends in "left"."""
     text, generation = "", await engine.submit(one)
     async for event in generation:

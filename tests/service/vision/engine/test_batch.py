@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.vision.conversation import Sampling
-from service.vision.engine.decoder import Decoder, Placed
+from service.vision.engine.decoder import Decoder
+from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import EngineBusy
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
@@ -81,7 +82,7 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
     everybody_is_here = threading.Event()
     read = Decoder.read
 
-    def held(decoder: Decoder, prompts: Sequence[Placed], *rest: Any) -> torch.Tensor:
+    def held(decoder: Decoder, prompts: Sequence[Prompt], *rest: Any) -> torch.Tensor:
         everybody_is_here.wait(10)
         return read(decoder, prompts, *rest)
 
@@ -103,7 +104,10 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
         everybody_is_here.set()
         await asyncio.gather(*everyone)
 
+    before = real.load()
     asyncio.run(crowd())
+    assert real.load().began - before.began == 13
+    assert real.load().waited > before.waited
     assert order.index("few") <= 7, order
     assert order.count("many") == 12
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from service.vision.conversation import Sampling
-from service.vision.engine.decoder import Decoder, Placed
+from service.vision.engine.decoder import Decoder
+from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import JobFailed
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.engine.asking import Said, job, said
@@ -41,8 +42,8 @@ def test_out_of_memory_in_a_step_costs_the_latest_row_alone(
 def test_a_prompt_that_cannot_be_read_fails_alone(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Decoder.read
 
-    def picky(decoder: Decoder, prompts: Sequence[Placed], *rest: Any) -> torch.Tensor:
-        if any(len(placed.prompt.pictures) == 2 for placed in prompts):
+    def picky(decoder: Decoder, prompts: Sequence[Prompt], *rest: Any) -> torch.Tensor:
+        if any(len(prompt.pictures) == 2 for prompt in prompts):
             raise ValueError("two pictures")
         return read(decoder, prompts, *rest)
 

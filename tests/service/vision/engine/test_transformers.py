@@ -19,7 +19,7 @@ from transformers import Glm46VForConditionalGeneration
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.decoder import Decoder
-from service.vision.engine.generation import QueuedGeneration
+from service.vision.engine.order import Order
 from service.vision.engine.protocol import Done, EngineUnusable, JobFailed, JobRefused, Text
 from service.vision.engine.row import Row
 from service.vision.engine.transformers import TransformersEngine
@@ -60,7 +60,9 @@ def generated(engine: TransformersEngine, path: Path, asked: Job) -> str:
     if prompt.pictures:
         pictures["pixel_values"] = torch.cat([seen.pixels for seen in prompt.pictures])
         pictures["image_grid_thw"] = torch.tensor([seen.grid for seen in prompt.pictures])
-    ids = model.generate(prompt.ids, mm_token_type_ids=prompt.kinds, max_new_tokens=24, do_sample=False, **pictures)[
+    kinds = torch.zeros((1, prompt.length), dtype=torch.long)
+    kinds[0, prompt.places] = 1
+    ids = model.generate(prompt.ids[None], mm_token_type_ids=kinds, max_new_tokens=24, do_sample=False, **pictures)[
         0, prompt.length :
     ].tolist()
     speech = engine._ready.worker._words.speech()
@@ -141,7 +143,7 @@ def test_nothing_of_a_job_stays_behind(real: TransformersEngine) -> None:
 
     def left() -> list[object]:
         gc.collect()
-        return [one for one in gc.get_objects() if type(one) in (Row, QueuedGeneration)]
+        return [one for one in gc.get_objects() if type(one) in (Row, Order)]
 
     # The last answer is out a moment before the engine's thread lets go of it.
     deadline = time.monotonic() + 10

@@ -1,0 +1,76 @@
+"""Messages between the service and an engine in a process of its own: pickled tuples with their length before them.
+
+Both ends are ours and run as the same user; nothing that a client or a checkpoint brought is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+from typing import Any
+
+from service.vision.engine.mailbox import Event
+from service.vision.engine.protocol import Done, JobFailed, Text
+
+LENGTH = struct.Struct("<Q")
+
+
+def packed(message: tuple[Any, ...]) -> bytes:
+    """With its length before it."""
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(content)) + content
+
+
+class Sender:
+    """Sends whole messages, from any thread; waits while the other end has too much to read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._turn = threading.Lock()
+
+    def close(self) -> None:
+        """The other end has gone."""
+        self._connection.close()
+
+    def send(self, *message: Any) -> None:
+        """Raises OSError when the other end has gone."""
+        content = packed(message)
+        with self._turn:
+            self._connection.sendall(content)
+
+
+def receive(connection: socket.socket) -> tuple[Any, ...]:
+    """The next message, waited for. Raises EOFError when the other end has gone."""
+    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
+    message: tuple[Any, ...] = pickle.loads(_exactly(connection, length))  # noqa: S301  of ours, see above
+    return message
+
+
+def _exactly(connection: socket.socket, size: int) -> bytearray:
+    content = bytearray(size)
+    at = 0
+    while at < size:
+        got = connection.recv_into(memoryview(content)[at:])
+        if not got:
+            raise EOFError
+        at += got
+    return content
+
+
+def plain(event: Event) -> tuple[Any, ...]:
+    """An event as a tuple that is quickly packed."""
+    if isinstance(event, Text):
+        return ("", event.text, event.tokens, event.at)
+    if isinstance(event, Done):
+        return ("done", event.reason, event.tokens, event.at)
+    return ("failed", str(event), event.code, event.again)
+
+
+def event_of(told: tuple[Any, ...]) -> Event:
+    """What `plain` made a tuple of."""
+    kind, *rest = told
+    if kind == "":
+        return Text(*rest)
+    return Done(*rest) if kind == "done" else JobFailed(*rest)
