@@ -33,6 +33,7 @@ class Dirt:
     who: Who | None = None
     hashed: Entry | None = None
     again: bool = False
+    number: int = 0
 
 
 class Dirty:
@@ -50,7 +51,8 @@ class Dirty:
         self._due: list[tuple[float, bytes]] = []
         self._resting: dict[bytes, float] = {}
         self._rested: deque[tuple[float, bytes]] = deque()
-        self._calls: deque[Callable[[], None]] = deque()
+        self._calls: deque[tuple[int, Callable[[], None]]] = deque()
+        self._number = 0
         self._closed = False
 
     def event(self, event: Event, who: Who | None) -> bool:
@@ -95,9 +97,9 @@ class Dirty:
         """Let the judge call it when all that is in here now has been judged, resting or not."""
         with self._changed:
             for path in list(self._later):
-                self._now[path] = self._later.pop(path)
+                self._put_now(self._later.pop(path))
             self._due.clear()
-            self._calls.append(what)
+            self._calls.append((self._number, what))
             self._changed.notify_all()
 
     def take(self, most: int, seconds: float) -> tuple[list[Dirt], list[Callable[[], None]]]:
@@ -111,9 +113,10 @@ class Dirty:
                     break
                 self._changed.wait(min(end, self._due[0][0] if self._due else end) - now)
             taken = [self._now.pop(path) for path in _first(self._now, most)]
+            oldest = next(iter(self._now.values())).number if self._now else self._number + 1
             calls = []
-            if not self._now:
-                calls, self._calls = list(self._calls), deque()
+            while self._calls and self._calls[0][0] < oldest:
+                calls.append(self._calls.popleft()[1])
             self._changed.notify_all()
         return taken, calls
 
@@ -137,10 +140,15 @@ class Dirty:
             if (until := self._resting.get(path, 0)) > time.monotonic():
                 self._put_off(found, until)
             else:
-                self._now[path] = found
+                self._put_now(found)
                 if len(self._now) == 1:
                     self._changed.notify_all()
         return found
+
+    def _put_now(self, dirt: Dirt) -> None:
+        self._number += 1
+        dirt.number = self._number
+        self._now[dirt.path] = dirt
 
     def _put_off(self, dirt: Dirt, until: float) -> None:
         self._later[dirt.path] = dirt
@@ -151,7 +159,7 @@ class Dirty:
         while self._due and self._due[0][0] <= now:
             path = heapq.heappop(self._due)[1]
             if path in self._later:
-                self._now[path] = self._later.pop(path)
+                self._put_now(self._later.pop(path))
         while self._rested and self._rested[0][0] <= now:
             until, path = self._rested.popleft()
             if self._resting.get(path) == until:

@@ -25,6 +25,7 @@ class Hashing:
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
         self._busy: set[bytes] = set()
+        self._unfinished = 0
         self._closed = False
         self._threads = [threading.Thread(target=self._run, name=f"hash-{n}", daemon=True) for n in range(_THREADS)]
         for thread in self._threads:
@@ -34,10 +35,11 @@ class Hashing:
         with self._changed:
             if path not in self._waiting and path not in self._busy:
                 self._waiting.append(path)
+                self._unfinished += 1
                 self._changed.notify()
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._busy)
+        return self._unfinished
 
     def close(self) -> None:
         """What is being read is given up when the process ends."""
@@ -54,9 +56,11 @@ class Hashing:
                 entry = look(path)
             except Unreadable:
                 entry = None
+            with self._changed:
+                self._busy.discard(path)  # Before it is told: who is told may want it read again.
             self._done(path, entry)
             with self._changed:
-                self._busy.discard(path)
+                self._unfinished -= 1
 
     def _next(self) -> bytes | None:
         with self._changed:
