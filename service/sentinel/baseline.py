@@ -12,10 +12,9 @@ import gzip
 import hashlib
 import json
 import os
-import threading
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -52,45 +51,37 @@ class Baseline:
 
     def __init__(self, layout: Layout, host: str) -> None:
         self._layout, self._host = layout, host
-        self._making = threading.Lock()
 
     def path(self, part: str, stem: str = "baseline") -> Path:
         return self._layout.state / f"{stem}.{part}"
 
-    def make(
-        self, header: dict[str, str], included: Callable[[bytes], bool], done: Callable[[Summary, Path], None]
-    ) -> Summary:
-        """Write what is known, but for what deviates without being accepted, as the next baseline.
+    def write(self, header: dict[str, Any], included: Callable[[bytes], bool]) -> Summary:
+        """Write what is known, but for what deviates without being accepted; `replace` makes it the baseline.
 
-        `done(summary, written)` keeps in the state that it is made and calls `replace`. Raises BaselineError.
+        `header`: its first line, of which `sequence` counts. Raises BaselineError.
         """
-        with self._making:
-            before = self.summary()
-            sequence = before.sequence + 1 if before else 1
-            made = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            first = {"schema": 1, "sequence": sequence, "made": made, **header}
-            written = self.path("jsonl.gz", "next")
+        try:
+            store = Store(self._layout.database, readonly=True)
             try:
-                store = Store(self._layout.database, readonly=True)
-                try:
-                    store.snapshot()
-                    digest, entries = _write(written, first, said(store, included))
-                finally:
-                    store.close()
-                summary = Summary(sequence, digest, entries, False)
-                done(summary, written)
-            except OSError as error:
-                raise BaselineError(f"no baseline could be written: {error}; next: look at the disk") from error
-            return summary
+                store.snapshot()
+                digest, entries = _write(self.path("jsonl.gz", "next"), header, said(store, included))
+            finally:
+                store.close()
+        except (OSError, sqlite3.Error) as error:
+            raise BaselineError(f"no baseline could be written: {error}; next: look at the disk") from error
+        return Summary(header["sequence"], digest, entries, False)
 
-    def replace(self, summary: Summary, written: Path) -> None:
-        """What was written is the baseline now; the last signed one stays."""
-        if self.path("sig").exists():
+    def replace(self, summary: Summary, signature: str | None = None) -> None:
+        """What was written is the baseline now; the last signed one stays, unless this is signed already."""
+        written = self.path("jsonl.gz", "next")
+        if signature is None and self.path("sig").exists():
             for part in _PARTS:
                 with contextlib.suppress(FileNotFoundError):
                     self.path(part).replace(self.path(part, "previous"))
         written.replace(self.path("jsonl.gz"))
         _kept(self.path("json"), self.document(summary))
+        if signature is not None:
+            _kept(self.path("sig"), signature.encode())
         _sync(self._layout.state)
 
     def document(self, summary: Summary) -> bytes:
@@ -145,6 +136,18 @@ class Baseline:
                 return stem
         return None
 
+    def agrees(self, store: Store, included: Callable[[bytes], bool]) -> bool:
+        """Whether the state says what the baseline that lies there says."""
+        summary = self.summary()
+        try:
+            with gzip.open(self.path("jsonl.gz")) as file:
+                found = hashlib.sha256(next(file))
+        except (OSError, EOFError, StopIteration):
+            return False
+        for path, entry in said(store, included):
+            found.update(line(path, entry))
+        return summary is not None and found.hexdigest() == summary.sha256
+
     def entries(self, stem: str = "baseline") -> Iterator[tuple[bytes, Entry]]:
         """Of the file. Raises BaselineError."""
         try:
@@ -192,12 +195,12 @@ def rebuilt(store: Store, entries: Iterator[tuple[bytes, Entry]], included: Call
         if known is None or differences(known.entry, entry) or known.entry.sha256 != entry.sha256:
             store.put(path, entry)
             corrected += 1
-    for path, _ in store.every():
-        if included(path) and not store.execute("SELECT 1 FROM seen WHERE path=?", (path,)).fetchone():
-            store.remove(path)
-            corrected += 1
+    unseen = "SELECT 1 FROM seen WHERE path=?"
+    extra = [path for path, _ in store.every() if included(path) and not store.execute(unseen, (path,)).fetchone()]
+    for path in extra:
+        store.remove(path)
     store.execute("DROP TABLE seen")
-    return corrected
+    return corrected + len(extra)
 
 
 def line(path: bytes, entry: Entry) -> bytes:
