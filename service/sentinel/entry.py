@@ -74,6 +74,8 @@ def differences(before: Entry, after: Entry) -> list[str]:
 def readable(name: bytes) -> str:
     """A path for people, terminals and JSON: what is not printable UTF-8 is written as \\xNN, a backslash as \\\\."""
     text = name.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(_shown(one) for one in text)
 
 
