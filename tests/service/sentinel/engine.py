@@ -1,4 +1,4 @@
-"""A real Docker engine of a test's own: it may be stopped, frozen and restarted, and nobody else's containers are in it."""
+"""A real Docker engine of a test's own: to be stopped, frozen and restarted, with nobody else's containers in it."""
 
 import contextlib
 import io
@@ -92,7 +92,7 @@ def new_engine(*options: str) -> Iterator[Engine]:
     engine = Engine(root, *options)
     try:
         engine.start()
-        (root / "image.tar").write_bytes(_root_file_system())
+        (root / "image.tar").write_bytes(root_file_system())
         engine.run("import", str(root / "image.tar"), "hands-test-shell")
         yield engine
         engine.clear()
@@ -108,7 +108,7 @@ def _mounted_below(root: Path) -> list[str]:
     return [point for point in points if point.startswith(f"{root}/")]
 
 
-def _root_file_system() -> bytes:
+def root_file_system() -> bytes:
     """A few programs of this machine with the libraries that they are linked to, and a file to change."""
     wanted = set()
     for program in PROGRAMS:
