@@ -80,7 +80,7 @@ class Baseline:
                     self.path(part).replace(self.path(part, "previous"))
         written.replace(self.path("jsonl.gz"))
         _kept(self.path("json"), self.document(summary))
-        if signature is not None:
+        if signature:
             _kept(self.path("sig"), signature.encode())
         _sync(self._layout.state)
 
@@ -147,6 +147,20 @@ class Baseline:
         for path, entry in said(store, included):
             found.update(line(path, entry))
         return summary is not None and found.hexdigest() == summary.sha256
+
+    def header(self, stem: str = "baseline") -> dict[str, Any]:
+        """The first line of the file. Raises BaselineError."""
+        try:
+            with gzip.open(self.path("jsonl.gz", stem)) as file:
+                found: dict[str, Any] = json.loads(file.readline())
+                return found
+        except (OSError, EOFError, ValueError) as error:
+            raise BaselineError(f"{self.path('jsonl.gz', stem)} is no baseline: {error!r}") from error
+
+    def bring_back(self) -> None:
+        """The last that was signed is the baseline again."""
+        for part in _PARTS:
+            self.path(part, "previous").replace(self.path(part))
 
     def entries(self, stem: str = "baseline") -> Iterator[tuple[bytes, Entry]]:
         """Of the file. Raises BaselineError."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from service.sentinel.entry import Entry, differences
+from service.sentinel.entry import Entry, differences, readable
 from service.sentinel.written import from_fields, to_fields
 from service.sentinel.store import Store, split
 
@@ -68,6 +69,18 @@ def settle(store: Store) -> None:
 def withdraw(store: Store) -> None:
     """The new baseline was never made."""
     store.execute("UPDATE deviations SET accepted=0")
+
+
+def shown(one: Deviation, now: Entry | None) -> dict[str, Any]:
+    """For people and for JSON."""
+    told: dict[str, Any] = {"path": readable(one.path), "planned": one.planned}
+    told["what"] = "created" if one.kept is None else "changed" if now else "removed"
+    if one.kept and now:
+        told["differs"] = differences(one.kept, now)
+    for name, entry in (("before", one.kept), ("after", now)):
+        if entry:
+            told[name] = entry.shown()
+    return told
 
 
 def _made(row: tuple[bytes, bytes, bytes | None, int, int]) -> Deviation:

@@ -55,10 +55,10 @@ class Dirty:
         self._number = 0
         self._closed = False
 
-    def event(self, event: Event, who: Who | None) -> bool:
+    def event(self, path: bytes, event: Event, who: Who | None) -> bool:
         """False when there is no place: the path's root must be swept."""
         with self._changed:
-            found = self._place(event.path, event.at, "event")
+            found = self._place(path, event.at, "event")
             if found is None:
                 return False
             found.found_by = "event"

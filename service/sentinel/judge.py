@@ -53,6 +53,8 @@ class Judge(threading.Thread):
         self.hashing = Hashing(dirty.hashed)
         self.enrolling: set[bytes] = set()
         """Roots whose entries are taken as they are found: nothing was known of them before."""
+        self.has_baseline = False
+        self.alive = time.monotonic()
         self.alerts = 0
         self.unreadable = 0
         self.untold = 0
@@ -63,6 +65,7 @@ class Judge(threading.Thread):
 
     def run(self) -> None:
         while not self._closed:
+            self.alive = time.monotonic()
             dirts, calls = self._dirty.take(_BATCH, 1.0)
             try:
                 self.judge(dirts)
@@ -70,6 +73,8 @@ class Judge(threading.Thread):
                 self._forget(dirts, f"the state cannot be kept: {error}")
             for call in calls:
                 call()
+            if calls:
+                self._store.commit()
 
     def close(self) -> None:
         """What has been taken is judged; the rest is found at the next start."""
@@ -95,6 +100,10 @@ class Judge(threading.Thread):
 
         self._dirty.call(call)
         return future.result(seconds)
+
+    def keep(self, name: str, value: str | None) -> None:
+        """A fact; in the judge's own thread."""
+        self._store.note(name, value)
 
     def judge(self, dirts: Sequence[Dirt]) -> None:
         """One batch."""
@@ -179,6 +188,8 @@ class Judge(threading.Thread):
         if known is None:
             if self._enrolled(dirt, watched):
                 self._store.put(dirt.path, now, pending)
+                if self.has_baseline and not watched.container:
+                    deviations.deviate(self._store, dirt.path, None, now, planned=True)
             elif not self._tell(dirt, watched, "created", None, now):
                 return
         elif known.pending == ENROLLED:

@@ -60,3 +60,18 @@ class Layout:
     def packages(self) -> Path:
         """What dpkg knows of installed packages."""
         return self.root / "var/lib/dpkg"
+
+    @property
+    def docker(self) -> Path:
+        return self.root / "var/run/docker.sock"
+
+    @property
+    def metrics(self) -> Path:
+        return self.runtime / "metrics.prom"
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Patterns of what the sentinel itself writes all the time; the baseline is looked after otherwise."""
+        places = (f"{self.database}*", f"{self.state}/*.new", f"{self.state}/next.*", f"{self.state}/baseline.*")
+        more = (f"{self.state}/previous.*", f"{self.quarantine}/*", f"{self.state}/outlets*", f"{self.log}*")
+        return (*places, *more, f"{self.runtime}/*")

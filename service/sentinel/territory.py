@@ -10,8 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from service.sentinel.configuration import Reaction, Severity, WatchSet
+from service.sentinel.configuration import Containers, Reaction, Severity, WatchSet
+from service.sentinel.containers import Root
 
+SET = "containers"
+"""The watch set of their file systems."""
 _CACHED = 2048
 
 
@@ -19,7 +22,7 @@ _CACHED = 2048
 class Watched:
     """A root and what is wanted below it; `origin` tells which line of the settings it comes from.
 
-    For a container's file system: its name, its component, and the path inside it that the root is.
+    A container's file system has its name; what happens in a merged one is kept, and looked at, in its `backing`.
     """
 
     root: bytes
@@ -30,17 +33,10 @@ class Watched:
     content: bool = True
     excluded: re.Pattern[bytes] | None = None
     container: str | None = None
-    component: str | None = None
-    inside: bytes | None = None
+    backing: bytes | None = None
 
     def excludes(self, path: bytes) -> bool:
         return self.excluded is not None and self.excluded.match(path) is not None
-
-    def seen_inside(self, path: bytes) -> bytes | None:
-        """The path as the container sees it."""
-        if self.inside is None:
-            return None
-        return self.inside.rstrip(b"/") + path[len(self.root.rstrip(b"/")) :] or b"/"
 
 
 class Territory:
@@ -63,11 +59,14 @@ class Territory:
         return self.roots[directory]
 
 
-def expanded(sets: Sequence[WatchSet]) -> list[Watched]:
-    """The roots of the settings as they are now; one that is no pattern is there whether or not it exists."""
+def expanded(sets: Sequence[WatchSet], never: Sequence[str] = ()) -> list[Watched]:
+    """The roots of the settings as they are now; one that is no pattern is there whether or not it exists.
+
+    `never`: patterns that all sets exclude.
+    """
     found = {}
     for one in sets:
-        excluded = patterns(one.exclude)
+        excluded = patterns((*one.exclude, *never))
         for pattern in one.roots:
             named = os.fsencode(pattern)
             for path in glob.glob(named) if _WILD.search(named) else [named]:
@@ -77,6 +76,25 @@ def expanded(sets: Sequence[WatchSet]) -> list[Watched]:
                     root, one.name, one.severity, one.reaction, origin, one.content == "hash", excluded
                 )
     return list(found.values())
+
+
+def inside(roots: Iterable[Root], wanted: Containers | None) -> list[Watched]:
+    """The roots of containers. A directory that several containers share is there once."""
+    if wanted is None:
+        return []
+    uppers = {one.container: one.path for one in roots if one.kind == "upper"}
+    return [
+        Watched(
+            one.path,
+            SET,
+            wanted.severity,
+            wanted.reaction,
+            f"{SET} {one.kind} {one.since}",
+            container=one.container,
+            backing=uppers.get(one.container) if one.kind == "merged" else None,
+        )
+        for one in roots
+    ]
 
 
 def canonical(path: bytes) -> bytes:
