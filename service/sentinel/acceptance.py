@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from service.sentinel import deviations
 from service.sentinel.baseline import Baseline, BaselineError, Summary
-from service.sentinel.beginning import Kept, edited, keep, kept, restore
+from service.sentinel.beginning import Bounds, Kept, edited, keep, kept, restore, settle
 from service.sentinel.judge import Judge
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
@@ -19,10 +19,10 @@ _FILES = ("jsonl.gz", "json", "sig")
 
 
 class Acceptance:
-    """`covered(path)`: whether the baseline is to speak of it. Any thread but the judge's."""
+    """Any thread but the judge's."""
 
-    def __init__(self, baseline: Baseline, judge: Judge, recorder: Recorder, covered: Callable[[bytes], bool]) -> None:
-        self._baseline, self._judge, self._recorder, self._covered = baseline, judge, recorder, covered
+    def __init__(self, baseline: Baseline, judge: Judge, recorder: Recorder, bounds: Bounds) -> None:
+        self._baseline, self._judge, self._recorder, self._bounds = baseline, judge, recorder, bounds
         self._lock = threading.Lock()
         self._seen = self._files()
 
@@ -37,14 +37,14 @@ class Acceptance:
             sequence = max(before.sequence if before else 0, self._on_disk()) + 1
             header = {"schema": 1, "sequence": sequence, "made": made, "run": run, "reason": reason, "by": by}
             try:
-                summary = self._baseline.write(header, self._covered)
+                summary = self._baseline.write(header, self._bounds.covers)
                 coming = Kept(header, summary.sha256, summary.entries)
                 self._judge.ask(lambda store: keep(store, coming, "next"))
                 self._baseline.replace(summary)
             except OSError as error:
                 raise BaselineError(f"no baseline could be put in place: {error}; next: look at the disk") from error
-            self._judge.ask(lambda store: settle(store, coming, self._covered))
-            self._seen = self._files()
+            self._judge.ask(lambda store: settle(store, coming, self._bounds))
+            self._seen, self._judge.has_baseline = self._files(), True
             self._recorder.note("baseline_made", **summary.shown(), run=run, reason=reason, by=by)
             return summary
 
@@ -57,7 +57,7 @@ class Acceptance:
             self._recorder.note("baseline_signed", sequence=summary.sequence, sha256=summary.sha256)
             return summary
 
-    def check(self, included: Callable[[bytes], bool]) -> None:
+    def check(self) -> None:
         """Whether somebody else wrote the files of the baseline; then say it, and make them anew."""
         if self._files() == self._seen or not self._lock.acquire(blocking=False):
             return
@@ -65,7 +65,7 @@ class Acceptance:
             known = self._judge.ask(kept)
             if known and (why := edited(self._baseline, known)):
                 self._recorder.note("baseline_edited", "critical", why=why)
-                restore(self._baseline, known, included, self._recorder)
+                restore(self._baseline, known, self._bounds.may_say, self._recorder)
             self._seen = self._files()
         finally:
             self._lock.release()
@@ -94,16 +94,6 @@ class Acceptance:
 
     def _files(self) -> list[tuple[int, ...] | None]:
         return [_stat(os.fsencode(self._baseline.path(part))) for part in _FILES]
-
-
-def settle(store: Store, coming: Kept, covered: Callable[[bytes], bool]) -> None:
-    """The baseline lies there. What is not watched any more is forgotten."""
-    deviations.settle(store)
-    keep(store, coming)
-    keep(store, None, "next")
-    forget = [path for path, _ in store.every() if not covered(path)]
-    for path in forget:
-        store.remove(path)
 
 
 def _shown(store: Store, one: deviations.Deviation) -> dict[str, Any]:

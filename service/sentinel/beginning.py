@@ -8,13 +8,23 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from service.sentinel import deviations
 from service.sentinel.baseline import Baseline, BaselineError, rebuilt
 from service.sentinel.layout import Layout
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
+
+
+class Bounds(Protocol):
+    """What a baseline speaks of: of what the settings name, never of a container's files."""
+
+    def covers(self, path: bytes) -> bool:
+        """Whether the next one says what lies there."""
+
+    def may_say(self, path: bytes) -> bool:
+        """Whether an earlier one may have said it, under other settings."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +71,18 @@ def opened(layout: Layout, note: Callable[..., object]) -> Store:
         return Store(layout.database)
 
 
-def begin(store: Store, baseline: Baseline, included: Callable[[bytes], bool], recorder: Recorder) -> None:
-    """Bring state and baseline together before anything is judged. `included`: what a baseline may speak of."""
-    _finish(store, baseline)
+def begin(store: Store, baseline: Baseline, bounds: Bounds, recorder: Recorder) -> None:
+    """Bring state and baseline together before anything is judged."""
+    _finish(store, baseline, bounds)
     store.commit()
     known = kept(store)
     if known is None:
-        _from_nothing(store, baseline, included, recorder)
+        _from_nothing(store, baseline, bounds, recorder)
     elif why := edited(baseline, known):
         recorder.note("baseline_edited", "critical", why=why)
-        restore(baseline, known, included, recorder)
-    elif not baseline.agrees(store, included):
-        count = rebuilt(store, baseline.entries(), included)
+        restore(baseline, known, bounds.may_say, recorder)
+    elif not baseline.agrees(store, bounds.may_say):
+        count = rebuilt(store, baseline.entries(), bounds.may_say)
         why = "what was alerted does not go with the baseline any more; it is found and alerted again"
         recorder.note("state_edited", "critical", why=why, corrected=count)
     store.commit()
@@ -106,21 +116,31 @@ def restore(baseline: Baseline, known: Kept, included: Callable[[bytes], bool], 
     recorder.note("baseline_restored" if same else "baseline_not_restored", None if same else "critical", why=told)
 
 
-def _finish(store: Store, baseline: Baseline) -> None:
+def settle(store: Store, coming: Kept, bounds: Bounds) -> None:
+    """The baseline lies there. What is not watched any more is forgotten."""
+    deviations.settle(store)
+    keep(store, coming)
+    keep(store, None, "next")
+    forgotten = [path for path, _ in store.every() if bounds.may_say(path) and not bounds.covers(path)]
+    for path in forgotten:
+        store.remove(path)
+        deviations.forget(store, path)
+
+
+def _finish(store: Store, baseline: Baseline, bounds: Bounds) -> None:
     """A baseline was being put in place when the process ended."""
     coming = kept(store, "next")
     if coming is None:
         return
     found = baseline.summary()
     if found and (found.sequence, found.sha256) == (coming.sequence, coming.sha256):
-        deviations.settle(store)
-        keep(store, coming)
+        settle(store, coming, bounds)
     else:
         deviations.withdraw(store)
-    keep(store, None, "next")
+        keep(store, None, "next")
 
 
-def _from_nothing(store: Store, baseline: Baseline, included: Callable[[bytes], bool], recorder: Recorder) -> None:
+def _from_nothing(store: Store, baseline: Baseline, bounds: Bounds, recorder: Recorder) -> None:
     """The state is new. With a baseline it says what that says; the sweep then finds what is different."""
     stem = baseline.trusted()
     found = baseline.summary(stem or "baseline")
@@ -129,7 +149,7 @@ def _from_nothing(store: Store, baseline: Baseline, included: Callable[[bytes], 
     if stem is None:
         recorder.note("baseline_unsigned", "critical", why="the state is rebuilt from a baseline that nobody signed")
     try:
-        count = rebuilt(store, baseline.entries(stem or "baseline"), included)
+        count = rebuilt(store, baseline.entries(stem or "baseline"), bounds.may_say)
     except BaselineError as error:
         store.rollback()
         recorder.note("baseline_edited", "critical", why=str(error))

@@ -66,6 +66,11 @@ def settle(store: Store) -> None:
     store.execute("DELETE FROM deviations WHERE accepted=1")
 
 
+def forget(store: Store, path: bytes) -> None:
+    """It is not watched any more."""
+    store.execute("DELETE FROM deviations WHERE directory=? AND name=?", split(path))
+
+
 def withdraw(store: Store) -> None:
     """The new baseline was never made."""
     store.execute("UPDATE deviations SET accepted=0")

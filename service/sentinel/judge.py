@@ -101,6 +101,16 @@ class Judge(threading.Thread):
         self._dirty.call(call)
         return future.result(seconds)
 
+    def settled(self, seconds: float) -> bool:
+        """Wait until every content that is wanted has been read, and judged; False: not in that time."""
+        end = time.monotonic() + seconds
+        while len(self.hashing) or self._waiting:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.02)
+        self.ask(lambda _: None)
+        return True
+
     def keep(self, name: str, value: str | None) -> None:
         """A fact; in the judge's own thread."""
         self._store.note(name, value)
@@ -125,7 +135,6 @@ class Judge(threading.Thread):
         findings, self._findings = self._findings, []
         for finding, reaction in findings:
             self._dirty.rest(finding.change.path)
-            self._waiting.pop(finding.change.path, None)
             self._windows.count(finding.planned_by)
             if finding.planned_by is None:
                 self.alerts += 1
@@ -247,6 +256,7 @@ class Judge(threading.Thread):
         run = self._windows.planned_by(change)
         if run is None and self._may_be_explained(dirt):
             return False
+        self._waiting.pop(dirt.path, None)
         self._findings.append((Finding(change, watched.severity, run), watched.reaction))
         if what != "transient":
             deviations.deviate(self._store, dirt.path, before, after, run is not None)
