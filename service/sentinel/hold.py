@@ -63,7 +63,7 @@ def _networks(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _endpoint(found: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """The engine's EndpointConfig that gives the same addresses again; it adds its own names of the container itself."""
+    """The engine's EndpointConfig that gives the same addresses again; its own names it adds itself."""
     wanted = told.get("IPAMConfig") or {}
     addresses = {
         "IPv4Address": told.get("IPAddress") or wanted.get("IPv4Address"),

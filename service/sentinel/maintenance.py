@@ -22,7 +22,8 @@ class Maintenance:
         """For this quarantine too; nothing happens where it is shut for it already."""
         held = self._held(component)
         if quarantine not in held:
-            self._place.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._place.mkdir(parents=True, exist_ok=True)
+            self._place.chmod(0o755)  # whatever the umask: Nginx's workers look, who are nobody here
             self._write(component, [*held, quarantine])
 
     def open(self, component: str, quarantine: str) -> None:
@@ -44,7 +45,7 @@ class Maintenance:
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write("".join(f"{one}\n" for one in held))
-            os.fchmod(file.fileno(), 0o644)  # Nginx's workers look, and the unit's umask is a narrow one
+            os.fchmod(file.fileno(), 0o644)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._place / component)
