@@ -23,6 +23,7 @@ class Dirt:
     """A path and what is known of why. `at`: seconds since 1970. `hashed`: what lay there, its content read.
 
     `appeared`, `directory`: an event said so. `again`: read the content even if nothing seems to have changed.
+    `since`: it waits to be explained, monotonic; 0: it does not.
     """
 
     path: bytes
@@ -33,6 +34,7 @@ class Dirt:
     who: Who | None = None
     hashed: Entry | None = None
     again: bool = False
+    since: float = 0.0
     number: int = 0
 
 

@@ -59,7 +59,7 @@ class Judge(threading.Thread):
         self.unreadable = 0
         self.untold = 0
         """Batches that had to be given back since the last that was kept."""
-        self._waiting: dict[bytes, float] = {}
+        self._waiting: set[bytes] = set()
         self._findings: list[tuple[Finding, Reaction]] = []
         self._closed = False
 
@@ -120,6 +120,7 @@ class Judge(threading.Thread):
         if not dirts:
             return
         for dirt in dirts:
+            self._waiting.discard(dirt.path)
             watched = self._territory().of(dirt.path)
             if watched is not None:
                 self._one(dirt, watched)
@@ -256,7 +257,6 @@ class Judge(threading.Thread):
         run = self._windows.planned_by(change)
         if run is None and self._may_be_explained(dirt):
             return False
-        self._waiting.pop(dirt.path, None)
         self._findings.append((Finding(change, watched.severity, run), watched.reaction))
         if what != "transient":
             deviations.deviate(self._store, dirt.path, before, after, run is not None)
@@ -275,8 +275,9 @@ class Judge(threading.Thread):
         window = self._windows.open
         if window is None or window.over or window.plan.packages is None:
             return False
-        since = self._waiting.setdefault(dirt.path, time.monotonic())
+        since = dirt.since or time.monotonic()
         if time.monotonic() - since >= _PATIENCE:
             return False
-        self._dirty.after(_AGAIN, dirt)
+        self._waiting.add(dirt.path)
+        self._dirty.after(_AGAIN, replace(dirt, since=since))
         return True

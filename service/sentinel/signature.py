@@ -47,6 +47,11 @@ def host_names(layout: Layout) -> set[str]:
     return names
 
 
+def host_name(layout: Layout) -> str:
+    """The one of them that is the same after a change of name: the fingerprint of its Ed25519 key, if it has one."""
+    return next((one for one in sorted(host_names(layout)) if one.startswith("SHA256:")), socket.gethostname())
+
+
 def _ssh_keygen(*arguments: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["ssh-keygen", "-Y", *arguments], input=content, capture_output=True, check=False, timeout=30)
 

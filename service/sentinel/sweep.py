@@ -49,7 +49,7 @@ class Sweeper(threading.Thread):
         self._due = 0.0
         self._closed = False
         self.last = Swept()
-        self.working = False
+        self.alive = time.monotonic()
 
     def ask(self, root: bytes, then: Callable[[], None] | None = None) -> None:
         """Sweep what is at and below `root` at once; `then` is called when what was found is judged."""
@@ -76,12 +76,11 @@ class Sweeper(threading.Thread):
         while not self._closed:
             with self._changed:
                 while not self._closed and not self._asked and (wait := self._due - time.monotonic()) > 0:
-                    self._changed.wait(wait)
-                self.working = True
+                    self.alive = time.monotonic()
+                    self._changed.wait(min(wait, 10))
             self._one_asked()
             if time.monotonic() >= self._due and not self._closed:
                 self._all()
-            self.working = False
         self._store.close()
 
     def _all(self) -> None:
@@ -139,6 +138,7 @@ class Sweeper(threading.Thread):
             sweep.seen += found.seen
             sweep.differing += len(found.differing)
             directories += reversed(found.directories)
+            self.alive = time.monotonic()
             yield
 
     def _itself(self, root: bytes, sweep: Swept) -> None:

@@ -117,6 +117,11 @@ class Windows:
             explained = window.plan.explains(change.path, change.before, change.after)
         return window.run if explained else None
 
+    def announced(self, container: str) -> str | None:
+        """The run whose open window lets this container come and go."""
+        window = self.open
+        return window.run if window and not window.over and container in window.plan.containers else None
+
     def count(self, run: str | None) -> None:
         """A change was recorded, as planned by `run` or as an alert."""
         if window := self.open:
