@@ -92,9 +92,7 @@ class Answers:
     def end_window(self, run: str, why: str) -> dict[str, Any]:
         with self._closing:
             window = self._judge.ask(lambda store: self._ended(store, run))
-            self._recorder.note(
-                "window_closed", run=run, why=why, planned=window.planned, unplanned=window.unplanned
-            )
+            self._recorder.note("window_closed", run=run, why=why, planned=window.planned, unplanned=window.unplanned)
             summary = self._acceptance.make(run, why, window.by)
         return {**self._shown(summary.shown()), "planned": window.planned, "unplanned": window.unplanned}
 
@@ -117,9 +115,7 @@ class Answers:
             raise ControlError("got no paths; next: name them, or all")
         paths = None if request.get("all") else [named(one) for one in given]
         summary = self._acceptance.make("", reason, by, paths)
-        self._recorder.note(
-            "baseline_accepted", paths=given or "all", reason=reason, by=by, sequence=summary.sequence
-        )
+        self._recorder.note("baseline_accepted", paths=given or "all", reason=reason, by=by, sequence=summary.sequence)
         return self._shown(summary.shown())
 
     def baseline_sign(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -131,9 +131,7 @@ class Dirty:
     def __len__(self) -> int:
         return len(self._now) + len(self._later)
 
-    def _place(
-        self, path: bytes, at: float, found_by: Literal["event", "sweep"], bounded: bool = True
-    ) -> Dirt | None:
+    def _place(self, path: bytes, at: float, found_by: Literal["event", "sweep"], bounded: bool = True) -> Dirt | None:
         found = self._now.get(path) or self._later.get(path)
         if found is None:
             if bounded and len(self._now) + len(self._later) >= LIMIT:

@@ -174,9 +174,7 @@ class Judge(threading.Thread):
             pending = SETTLED
         self._there(dirt, watched, known, now, pending)
 
-    def _content(
-        self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry
-    ) -> tuple[Entry, Pending] | None:
+    def _content(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry) -> tuple[Entry, Pending] | None:
         """A large file's, or one's that changes all the time: read elsewhere; None when there is nothing to tell yet."""
         hashed = dirt.hashed
         if hashed and hashed.stamp == now.stamp and hashed.sha256:
@@ -247,9 +245,7 @@ class Judge(threading.Thread):
     def _enrolled(self, dirt: Dirt, watched: Watched) -> bool:
         return watched.root in self.enrolling and not (dirt.found_by == "event" and dirt.appeared)
 
-    def _tell(
-        self, dirt: Dirt, watched: Watched, what: Any, before: Entry | None, after: Entry | None
-    ) -> bool:
+    def _tell(self, dirt: Dirt, watched: Watched, what: Any, before: Entry | None, after: Entry | None) -> bool:
         """False: it is not told yet, and must not be known yet."""
         change = Change(dirt.path, watched.set, what, before, after, dirt.at, dirt.found_by, who=dirt.who)
         if watched.container:

@@ -38,7 +38,12 @@ class Sweeper(threading.Thread):
     """
 
     def __init__(
-        self, database: Path, dirty: Dirty, territory: Callable[[], Territory], seconds: float, swept: Callable[[Swept], None]
+        self,
+        database: Path,
+        dirty: Dirty,
+        territory: Callable[[], Territory],
+        seconds: float,
+        swept: Callable[[Swept], None],
     ) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._database, self._dirty, self._territory = database, dirty, territory
