@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.sentinel.entry import Entry, differences, readable
-from service.sentinel.written import from_fields, to_fields
 from service.sentinel.store import Store, split
+from service.sentinel.written import from_fields, to_fields
 
 
 @dataclass(frozen=True)

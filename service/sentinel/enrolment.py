@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.beginning import Kept, kept
 from service.sentinel.bounds import Bounds, of_container
+from service.sentinel.configuration import Severity
 from service.sentinel.judge import Judge
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
@@ -65,7 +66,7 @@ class Enrolment:
     def _enrolled(self, store: Store) -> None:
         self._origins |= self._new
         store.note(_FACT, json.dumps(sorted(self._origins)))
-        severity = "high" if self.known and not self._windows.open else None
+        severity: Severity | None = "high" if self.known and not self._windows.open else None
         self._recorder.note("enrolled", severity, settings=sorted(self._new), entries=store.count())
 
     def _of_containers(self, store: Store, new: Iterable[Watched], gone: Iterable[Watched]) -> None:
@@ -76,5 +77,9 @@ class Enrolment:
         lowers = {one.root for one in appeared if "lower" in one.origin}
         self._judge.enrolling = self._judge.enrolling | lowers
         for name in sorted({one.container or "" for one in appeared}):
-            planned = self._windows.announced(name)
-            self._recorder.note("container_appeared", None if planned else "high", container=name, run=planned)
+            self._appeared(name)
+
+    def _appeared(self, container: str) -> None:
+        run = self._windows.announced(container)
+        severity: Severity | None = None if run else "high"
+        self._recorder.note("container_appeared", severity, container=container, run=run)

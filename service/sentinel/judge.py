@@ -175,7 +175,7 @@ class Judge(threading.Thread):
         self._there(dirt, watched, known, now, pending)
 
     def _content(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry) -> tuple[Entry, Pending] | None:
-        """A large file's, or one's that changes all the time: read elsewhere; None when there is nothing to tell yet."""
+        """A large file's, or one's that changes all the time; None: there is nothing to tell yet."""
         hashed = dirt.hashed
         if hashed and hashed.stamp == now.stamp and hashed.sha256:
             return replace(now, sha256=hashed.sha256), SETTLED
@@ -225,12 +225,10 @@ class Judge(threading.Thread):
             self._store.remove(dirt.path)
 
     def _remove_below(self, dirt: Dirt, watched: Watched) -> None:
-        told = 0
         for path, known in self._store.below(dirt.path):
             inner = self._territory().of(path)
             if inner and self._tell(replace(dirt, path=path), inner, "removed", known.entry, None):
                 self._store.remove(path)
-            told += 1
 
     def _cannot(self, dirt: Dirt, watched: Watched, known: Known | None, error: Unreadable) -> None:
         """It is said once; what was known of it stays known, and it is tried again by every sweep."""

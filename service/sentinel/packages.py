@@ -88,7 +88,7 @@ def _conffiles(status: Path, names: set[str]) -> dict[bytes, str]:
     for line in status.read_bytes().splitlines():
         if line.startswith(b"Package: "):
             mine = line[9:].decode("ascii", "replace") in names
-        listed = line.startswith(b" ") and listed or line == b"Conffiles:"
+        listed = (line.startswith(b" ") and listed) or line == b"Conffiles:"
         if mine and listed and line.startswith(b" /"):
             path, digest = line.split()[:2]
             found[_canonical(path)] = digest.decode("ascii", "replace")

@@ -36,7 +36,7 @@ class QuarantineError(Exception):
 class Recorder(Protocol):
     """What writes a line to the chained log."""
 
-    def note(self, event: str, severity: Any = None, **fields: Any) -> None: ...
+    def note(self, event: str, severity: Any = None, **fields: Any) -> object: ...
 
 
 class Quarantine:
