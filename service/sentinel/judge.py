@@ -185,11 +185,12 @@ class Judge(threading.Thread):
             self.hashing.add(dirt.path)
         else:
             self._dirty.after(_AGAIN, replace(dirt, again=True))
+        if known.pending == ENROLLED if known else self._enrolled(dirt, watched):
+            return now, ENROLLED
         window = self._windows.open
         if window and not window.over and window.plan.needs_content(dirt.path):
             return None  # Whether it is what was announced only its content tells.
-        enrolled = known.pending == ENROLLED if known else self._enrolled(dirt, watched)
-        return now, ENROLLED if enrolled else UNTOLD
+        return now, UNTOLD
 
     def _there(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry, pending: Pending) -> None:
         before = known.entry if known else None

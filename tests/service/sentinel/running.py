@@ -148,7 +148,8 @@ def of(path: bytes) -> tuple[Any, ...] | None:
         return None
     if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
         return None  # Seen through a link: nothing is there.
-    kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}.get(stat.S_IFMT(found.st_mode), "other")
+    form = stat.S_IFMT(found.st_mode)
+    kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}.get(form, "other")
     content = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest() if kind == "file" else None
     target = os.readlink(path).decode() if kind == "link" else None
     return (kind, f"{stat.S_IMODE(found.st_mode):04o}", content, target)
