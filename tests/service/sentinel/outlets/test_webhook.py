@@ -33,6 +33,13 @@ def test_the_receiver_can_prove_who_sent_it_and_when(secret: str) -> None:
     assert (posted.document["first_seq"], posted.document["message"]) == (7, "high: etc: /etc/7 changed")
 
 
+def test_without_a_secret_it_is_not_signed() -> None:
+    with web() as hook:
+        Webhook(f"http://127.0.0.1:{hook.port}").deliver(message(0))
+    assert "X-Casemate-Signature" not in hook.posted[0].headers
+    assert hook.posted[0].path == "/"
+
+
 def test_tls_is_verified(secret: str, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     stranger, _ = certificate(tmp_path / "other", "127.0.0.1")
@@ -83,7 +90,7 @@ def test_no_error_tells_a_secret(secret: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " \n", None])
-def test_without_a_secret_nothing_is_sent(tmp_path: Path, content: "str | None") -> None:
+def test_a_secret_that_cannot_be_read_sends_nothing(tmp_path: Path, content: "str | None") -> None:
     if content is not None:
         (tmp_path / "none").write_text(content)
     with web() as hook, pytest.raises(OSError, match="none"):
