@@ -95,6 +95,7 @@ class Daemon:
         )
         self._readiness = Readiness()
         self._stop = threading.Event()
+        self._watching = 0.0
         self._failed: str | None = None
         self._began = time.time()
 
@@ -130,7 +131,12 @@ class Daemon:
         found = self._judge.ask(beginning.kept, 30)
         return {
             "since": round(self._began),
-            "source": {"name": self._source.name, "why": self._why, "events": self._reader.events},
+            "source": {
+                "name": self._source.name,
+                "why": self._why,
+                "events": self._reader.events,
+                "watching_seconds": round(self._watching, 3),
+            },
             "roots": len(self._coverage.territory.roots),
             "swept": {"at": round(last.ended), "seen": last.seen, "seconds": round(last.seconds, 3)},
             "gaps": {"all": self._coverage.gaps, "open": self._coverage.gaps_open},
@@ -149,7 +155,9 @@ class Daemon:
         since = self._store.fact(_ALIVE_FACT)
         if self._configuration.containers:
             self._containers.start()
+        began = time.monotonic()
         new, _ = self._coverage.refresh()
+        self._watching = time.monotonic() - began
         beginning.begin(self._store, self._baseline, self._bounds, self._recorder)
         self._enrolment.begin(self._store, new)
         self._store.commit()
