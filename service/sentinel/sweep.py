@@ -12,9 +12,10 @@ from pathlib import Path
 from service.sentinel.dirty import Dirty
 from service.sentinel.hashing import stand_back
 from service.sentinel.look import Unreadable
+from service.sentinel.mounts import mounted
 from service.sentinel.store import Store, stamp
 from service.sentinel.territory import Territory
-from service.sentinel.walk import compared, overlays
+from service.sentinel.walk import compared
 
 _SHARE = 500
 """A sweep of one second is followed by so many seconds of rest: 0.2% of a processor."""
@@ -125,7 +126,7 @@ class Sweeper(threading.Thread):
         territory = self._territory()
         if territory.of(root) is None:
             return
-        foreign = overlays() - territory.roots.keys()
+        foreign = {one.point for one in mounted() if not one.walked} - territory.roots.keys()
         self._itself(root, sweep)
         directories = [root]
         while directories:

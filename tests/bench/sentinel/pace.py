@@ -13,7 +13,7 @@ from tests.service.sentinel.running import until
 
 _DIRECTORIES = 100_000
 _IDLE = 60.0
-# What an installation does to a file: made, written in three goes, given its mode, moved to its name, touched by another.
+# What an installation does to a file: made, written in three goes, given its mode, moved to its name, given its time.
 _STORM = """
 import os, sys
 root, files = sys.argv[1], int(sys.argv[2])

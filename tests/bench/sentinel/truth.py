@@ -44,6 +44,8 @@ class Parts:
         """Seconds until a whole sweep is judged."""
         done, began = threading.Event(), time.perf_counter()
         self.sweeper.everything(done.set)
+        if not self.sweeper.is_alive():
+            self.sweeper.start()
         done.wait()
         return time.perf_counter() - began
 
@@ -72,7 +74,6 @@ def parts(root: Path) -> Iterator[Parts]:
         )
         judge.enrolling = {one.root}
         judge.start()
-        sweeper.start()
         yield Parts(sweeper, judge)
         sweeper.close()
         judge.close()
@@ -130,7 +131,6 @@ def weights() -> list[Figure]:
 def _baseline(tree: Path) -> float:
     began = time.perf_counter()
     with parts(tree) as one:
-        one.sweeper.everything()
         one.swept()
         return time.perf_counter() - began
 
