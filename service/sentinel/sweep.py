@@ -93,7 +93,7 @@ class Sweeper(threading.Thread):
         with self._changed:
             waiting, self._everything, self._due = self._everything, [], float("inf")
         sweep, began, used = Swept(), time.monotonic(), time.thread_time()
-        for root in list(self._territory().roots):
+        for root in [root for root, watched in self._territory().roots.items() if not watched.backing]:
             for _ in self._below(root, sweep):
                 self._one_asked()
                 if self._closed:
@@ -124,8 +124,10 @@ class Sweeper(threading.Thread):
     def _below(self, root: bytes, sweep: Swept) -> Iterator[None]:
         """A step for each directory."""
         territory = self._territory()
-        if territory.of(root) is None:
+        of = territory.of(root)
+        if of is None:
             return
+        root = of.kept_at(root)
         foreign = {one.point for one in mounted() if not one.walked} - territory.roots.keys()
         self._itself(root, sweep)
         directories = [root]
