@@ -36,3 +36,9 @@ proxy = {
     "certificate": "~/certificates/vision.example.org/fullchain.pem",
     "private_key": "~/certificates/vision.example.org/privkey.pem",
 }
+
+sentinel = {
+    # A container whose weights were changed answers nobody until somebody has looked: casemate quarantine list INVENTORY
+    "sets": {"weights": {"reaction": "pause"}},
+    # "webhook": {"url": "https://alerts.example.org/casemate", "secret": "~/.config/casemate/webhook-secret"},
+}
