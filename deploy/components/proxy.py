@@ -10,6 +10,7 @@ from deploy.operations.listening import listening
 from deploy.operations.packages import installed
 from deploy.operations.templates import render
 from deploy.operations.units import unit
+from deploy.paths import HOST_MAINTENANCE
 from deploy.settings.host import HostSettings
 
 CONFIGURATION = "/etc/nginx/nginx.conf"
@@ -53,6 +54,7 @@ def configuration(settings: HostSettings, seen: Observed) -> str:
     return render(
         "proxy/nginx.conf.j2",
         proxy=settings.proxy,
+        maintenance=HOST_MAINTENANCE,
         rejects_handshake=(system["id"], system["version_id"]) != ("ubuntu", "22.04"),
         # A kernel without IPv6 has none of its switches, and Nginx would not start for want of an address family.
         ipv6="net.ipv6.conf.all.disable_ipv6" in seen.required("sysctl"),

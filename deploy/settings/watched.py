@@ -20,7 +20,8 @@ WATCHED: dict[str, dict[str, Any]] = {
         "severity": "critical",
         "roots": ("/etc/casemate/proxy", "/etc/casemate/gate", "/etc/casemate/release", "/etc/ssl/private"),
     },
-    "weights": {"severity": "critical", "roots": ("/var/lib/casemate/models",)},
+    # The blobs too: a weight file is a hard link to one, and can be written by either name.
+    "weights": {"severity": "critical", "roots": ("/var/lib/casemate/models", "/var/lib/casemate/blobs")},
     "programs": {"severity": "critical", "roots": ("/opt/casemate", "/usr/local/bin", "/usr/local/sbin")},
     "casemate": {
         "severity": "high",
@@ -51,7 +52,7 @@ WATCHED: dict[str, dict[str, Any]] = {
         "severity": "critical",
         "roots": ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"),
     },
-    # Not those of /run: systemd writes some there at each login and for each of our handovers, and none outlives a boot.
+    # Not those of /run: systemd writes some there at each login and each of our handovers, and none outlives a boot.
     # Not /lib/systemd: on every distribution that we deploy to, /lib is a link to /usr/lib.
     "units": {"severity": "critical", "roots": _UNITS},
     "cron": {

@@ -38,7 +38,7 @@ proxy = {
 }
 
 sentinel = {
-    # A container whose weights were changed answers nobody until somebody has looked: casemate quarantine list INVENTORY
+    # When weights change unplanned, nobody is answered until somebody has looked: casemate quarantine list INVENTORY
     "sets": {"weights": {"reaction": "pause"}},
     # "webhook": {"url": "https://alerts.example.org/casemate", "secret": "~/.config/casemate/webhook-secret"},
 }
