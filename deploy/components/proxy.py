@@ -29,6 +29,8 @@ def apply(settings: HostSettings) -> None:
     directory(name="Make the proxy's configuration directory", path="/etc/casemate/proxy", mode="0700")
     # Nginx insists on a directory for what does not fit into memory; the sandbox has it read-only.
     directory(name="Make the directory that stays empty", path=SPOOL, mode="0700", owner="www-data")
+    # Nginx's workers look there for what shuts the door.
+    directory(name="Make the directory of what is in maintenance", path=str(HOST_MAINTENANCE))
     file(
         name="Write the certificate and its key",
         path=PAIR,
@@ -54,7 +56,6 @@ def configuration(settings: HostSettings, seen: Observed) -> str:
     return render(
         "proxy/nginx.conf.j2",
         proxy=settings.proxy,
-        maintenance=HOST_MAINTENANCE,
         rejects_handshake=(system["id"], system["version_id"]) != ("ubuntu", "22.04"),
         # A kernel without IPv6 has none of its switches, and Nginx would not start for want of an address family.
         ipv6="net.ipv6.conf.all.disable_ipv6" in seen.required("sysctl"),

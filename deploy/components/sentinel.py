@@ -30,7 +30,6 @@ def apply(settings: HostSettings) -> None:
     program(name="Install the sentinel", package="sentinel", also=("ledger",), wheels=wheels)
     directory(name="Make the sentinel's configuration directory", path=CONFIGURATION, mode="0700")
     directory(name="Make the directory of baselines and evidence", path=STATE, mode="0700")
-    directory(name="Make the directory of what shuts the door", path=str(HOST_MAINTENANCE))
     file(
         name="Write what is watched",
         path=f"{CONFIGURATION}/sentinel.json",

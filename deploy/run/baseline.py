@@ -117,7 +117,7 @@ def sign_and_keep(
             f"{host.name}: the new baseline says something else than the last one signed here about {strange[0]}"
             f"{f' and {len(strange) - 1} more paths' if strange[1:] else ''}, and this run did not announce that;"
             " it is not signed",
-            next="casemate baseline diff INVENTORY; if it is right: casemate baseline accept INVENTORY --all --reason WHY",
+            next="casemate baseline diff INVENTORY; if it is right: casemate baseline accept INVENTORY --all",
         )
     signature = sign(found.document, settings, BASELINE)
     asked(host, "baseline", "sign", signature=signature.decode())
@@ -127,7 +127,7 @@ def sign_and_keep(
 
 
 def _announced(path: str, plan: Sequence[Mapping[str, Any]]) -> bool:
-    """By its own name, as part of what goes, or, where packages were installed, by them: their files are not known here."""
+    """By its own name, as part of what goes, or by packages: which files are theirs is not known here."""
     above = {path, *map(str, PurePosixPath(path).parents)}
     return any(
         "packages" in item or item.get("path") == path or (item.get("removed") and item["path"] in above)
