@@ -17,13 +17,12 @@ def asked(host: Any, *verb: str, wakes: bool = False, **given: Any) -> dict[str,
     command = shlex.join([PROGRAM, *verb])
     if wakes:
         command = f"systemctl is-active -q {UNIT} || systemctl start {UNIT}; {command}"
+    if not given:
+        command += " </dev/null"
     answer = ask(host, "sh", "-c", shlex.quote(command), stdin=json.dumps(given) if given else None)
-    for line in reversed(answer.out):
+    for line in reversed(answer.out if answer.ok else []):
         if line.startswith("{"):
-            said: dict[str, Any] = json.loads(line)
-            if said.get("ok"):
-                return said
-            raise refused(host, str(said.get("error")))
+            return dict(json.loads(line))
     raise refused(host, "\n".join(answer.err[-2:]) or "no answer")
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from service.sentinel import beginning
+from service.sentinel import beginning, deviations
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.answers import WINDOWS, Answers
 from service.sentinel.baseline import Baseline
@@ -124,7 +124,7 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """For people and for `casemate status`: JSON values."""
         window, last = self._windows.open, self._sweeper.last
-        found = self._judge.ask(beginning.kept, 30)
+        found, deviating = self._judge.ask(lambda store: (beginning.kept(store), deviations.count(store)), 30)
         return {
             "since": round(self._began),
             "source": {"name": self._source.name, "why": self._why, "events": self._reader.events},
@@ -137,6 +137,8 @@ class Daemon:
             "baseline": {"sequence": found.sequence, "signed": bool(found.signature)} if found else None,
             "window": {"run": window.run, "until": round(window.until)} if window else None,
             "alerts": self._judge.alerts,
+            "deviating": deviating,
+            "quarantined": sum(one["state"] != "released" for one in self._quarantine.list()),
             "beat": self._heartbeat.last,
             "containers": {"count": len(self._containers.found()), "trouble": self._containers.trouble},
             "stuck": list(self._stuck()),

@@ -1,21 +1,25 @@
-"""What the sentinel says of itself, and what the kernel says of its process."""
+"""What the sentinel says of itself, what the kernel says of its process, and whose signature its baseline has."""
 
 import json
 import os
 import socket
+import subprocess
 
-from deploy.facts.posture.read import Json, pairs, text
+from deploy.facts.posture.read import COMMAND_SECONDS, Json, pairs, text, text_or_none
 
 _PROGRAM = "/opt/casemate/bin/casemate-sentinel"
 _CONTROL = "/run/casemate/sentinel/control.sock"
 _UNIT = "casemate-sentinel.service"
+_BASELINE = "/var/lib/casemate/sentinel/baseline"
+_SIGNERS = "/etc/casemate/release/allowed_signers"
+_NAMESPACE = "casemate-baseline-v1"
 _PATIENCE_SECONDS = 5.0
 _LARGEST = 1 << 20
 
 
 def sentinel(units: Json | None) -> Json:
-    """{installed, status, error, process}: `status` is null, with a reason in `error`, when it does not answer."""
-    found: Json = {"installed": os.path.exists(_PROGRAM), "status": None, "error": None, "process": None}
+    """{installed, status, error, process, baseline}: `status` is null when it does not answer, and `error` says why."""
+    found: Json = {"installed": os.path.exists(_PROGRAM), **dict.fromkeys(("status", "error", "process", "baseline"))}
     if not found["installed"]:
         return {**found, "error": f"{_PROGRAM} is not there"}
     try:
@@ -23,7 +27,7 @@ def sentinel(units: Json | None) -> Json:
     except (OSError, ValueError) as error:
         found["error"] = f"{_CONTROL}: {error}"
     pid = ((units or {}).get(_UNIT) or {}).get("main_pid")
-    return {**found, "process": process(pid) if pid else None}
+    return {**found, "process": process(pid) if pid else None, "baseline": baseline(_BASELINE, _SIGNERS)}
 
 
 def status(path: str) -> Json:
@@ -52,3 +56,14 @@ def process(pid: int) -> Json:
         "no_new_privileges": told["NoNewPrivs"] == "1",
         "seccomp": int(told["Seccomp"]),
     }
+
+
+def baseline(stem: str, signers: str) -> Json | None:
+    """{sequence, signed}; None without one. `signed`: who may sign releases has signed this document; asked anew."""
+    document = text_or_none(f"{stem}.json")
+    if document is None:
+        return None
+    known = (text_or_none(signers) or "").split()
+    asked = ["ssh-keygen", "-Y", "verify", "-f", signers, "-n", _NAMESPACE, "-s", f"{stem}.sig", "-I", *known[:1]]
+    done = subprocess.run(asked, input=document.encode(), capture_output=True, timeout=COMMAND_SECONDS, check=False)
+    return {"sequence": json.loads(document)["sequence"], "signed": done.returncode == 0}
