@@ -23,6 +23,8 @@ class Acceptance:
 
     def __init__(self, baseline: Baseline, judge: Judge, recorder: Recorder, bounds: Bounds) -> None:
         self._baseline, self._judge, self._recorder, self._bounds = baseline, judge, recorder, bounds
+        self.settings: list[str] = []
+        """The lines of the settings that a baseline made now speaks for."""
         self._lock = threading.Lock()
         self._seen = self._files()
 
@@ -36,6 +38,7 @@ class Acceptance:
             made = datetime.now(timezone.utc).isoformat(timespec="seconds")
             sequence = max(before.sequence if before else 0, self._on_disk()) + 1
             header = {"schema": 1, "sequence": sequence, "made": made, "run": run, "reason": reason, "by": by}
+            header["settings"] = self.settings
             try:
                 summary = self._baseline.write(header, self._bounds.covers)
                 coming = Kept(header, summary.sha256, summary.entries)

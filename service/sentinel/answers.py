@@ -113,7 +113,7 @@ class Answers:
         given = request.get("paths")
         if not given and not request.get("all"):
             raise ControlError("got no paths; next: name them, or all")
-        paths = None if request.get("all") else [named(one) for one in given]
+        paths = None if request.get("all") else [named(one) for one in given or ()]
         summary = self._acceptance.make("", reason, by, paths)
         self._recorder.note("baseline_accepted", paths=given or "all", reason=reason, by=by, sequence=summary.sequence)
         return self._shown(summary.shown())

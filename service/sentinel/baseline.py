@@ -224,10 +224,11 @@ def line(path: bytes, entry: Entry) -> bytes:
 def _write(place: Path, header: dict[str, Any], entries: Iterator[tuple[bytes, Entry]]) -> tuple[str, int]:
     """The SHA-256 of the lines, and how many entries they are."""
     found, count = hashlib.sha256(), 0
-    with place.open("wb", opener=_private) as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as file:
+    with open(place, "wb", opener=_private) as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as file:
         _add(file, found, json.dumps(header, separators=(",", ":")).encode() + b"\n")
         lines = []
-        for count, (path, entry) in enumerate(entries, start=1):
+        for path, entry in entries:
+            count += 1
             lines.append(line(path, entry))
             if len(lines) == 1000:
                 _add(file, found, b"".join(lines))
@@ -256,7 +257,7 @@ def _private(path: str, flags: int) -> int:
 def _kept(path: Path, content: bytes) -> None:
     """All of it or nothing."""
     new = path.with_name(path.name + ".new")
-    with new.open("wb", opener=_private) as file:
+    with open(new, "wb", opener=_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

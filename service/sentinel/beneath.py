@@ -17,7 +17,7 @@ class _How(ctypes.Structure):
 
 
 def opened(path: bytes, flags: int) -> int:
-    """A file descriptor. Raises OSError: ELOOP where a part of the path is a link (the last, unless O_PATH is asked)."""
+    """A file descriptor. Raises OSError: ELOOP where a part of the path is a link, the last but with O_PATH."""
     directory = _HERE
     try:
         while len(path) > _LONGEST:

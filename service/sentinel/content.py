@@ -35,7 +35,7 @@ def _long(fd: int, size: int) -> bytes | None:
     kept = [_cached(fd, start, length) for start, length in windows]  # Before reading: the kernel reads ahead of us.
     buffer, found = _local.buffer, hashlib.sha256()
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    for (start, length), keep in zip(windows, kept):
+    for (start, length), keep in zip(windows, kept, strict=True):
         done = start
         while done < start + length:
             got = os.preadv(fd, [buffer[: start + length - done]], done)

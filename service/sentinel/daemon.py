@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from service.sentinel import beginning, deviations
@@ -30,6 +31,7 @@ from service.sentinel.rehash import Rehash
 from service.sentinel.signature import host_name
 from service.sentinel.source import chosen
 from service.sentinel.sweep import Sweeper, Swept
+from service.sentinel.territory import origins
 from service.sentinel.tick import Clocks
 from service.sentinel.who import Asked
 from service.sentinel.window import Windows
@@ -75,7 +77,8 @@ class Daemon:
         self._baseline = Baseline(layout, host_name(layout))
         self._acceptance = Acceptance(self._baseline, judge, recorder, self._bounds)
         self._rehash = Rehash(layout.database, self._dirty, judge, configuration.rehash_hours)
-        self._enrolment = Enrolment(judge, self._bounds, self._acceptance, self._windows, recorder)
+        settings = origins(configuration.sets)
+        self._enrolment = Enrolment(judge, self._bounds, self._acceptance, self._windows, recorder, settings)
         who = Asked() if configuration.who else None
         self._reader = Reader(self._source, self._dirty, lambda: self._coverage.territory, self._gap, who)
         self._heartbeat = Heartbeat(recorder, self._state, layout.metrics, configuration.heartbeat_seconds)
@@ -198,8 +201,8 @@ class Daemon:
     def _roots(self) -> None:
         new, gone = self._coverage.refresh()
         self._enrolment.changed(new, gone)
-        for one in (*new, *gone):
-            self._sweeper.ask(one.root)
+        for root in {one.root for one in (*new, *gone)}:
+            self._sweeper.ask(root, partial(self._enrolment.root_swept, root))
 
     def _jumped(self, clocks: Clocks) -> None:
         stood, jumped = clocks.tick(_TICK)

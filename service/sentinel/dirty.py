@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import threading
 import time
 from collections import deque
@@ -167,4 +168,4 @@ class Dirty:
 
 
 def _first(given: dict[bytes, Dirt], most: int) -> list[bytes]:
-    return [path for path, _ in zip(given, range(most))]
+    return list(itertools.islice(given, most))

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable
 
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.beginning import Kept, kept
 from service.sentinel.bounds import Bounds, of_container
+from service.sentinel.configuration import Severity
 from service.sentinel.judge import Judge
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
-from service.sentinel.territory import SET, Watched
+from service.sentinel.territory import Watched
 from service.sentinel.window import Windows
-
-_FACT = "origins"
 
 
 class Enrolment:
-    """The first baseline is made of it; later, what new settings add to the baseline. `known`: the last baseline."""
+    """The first baseline is made of it; later, what new settings add to the baseline. `known`: the last baseline.
+
+    `settings`: the lines of the settings, as the roots name their origin.
+    """
 
     def __init__(
-        self, judge: Judge, bounds: Bounds, acceptance: Acceptance, windows: Windows, recorder: Recorder
+        self,
+        judge: Judge,
+        bounds: Bounds,
+        acceptance: Acceptance,
+        windows: Windows,
+        recorder: Recorder,
+        settings: set[str],
     ) -> None:
         self._judge, self._bounds, self._acceptance = judge, bounds, acceptance
         self._windows, self._recorder = windows, recorder
-        self._origins: set[str] = set()
-        self._new: set[str] = set()
+        self._settings, self._new = settings, set[str]()
         self._swept = threading.Event()
         self.known: Kept | None = None
 
@@ -35,8 +41,8 @@ class Enrolment:
         """At the start: the roots of settings that are new to this host."""
         self.known = kept(store)
         self._judge.has_baseline = self.known is not None
-        self._origins = set(json.loads(store.fact(_FACT) or "[]"))
-        self._new = {one.origin for one in watched if one.set != SET} - self._origins
+        self._new = self._settings - set(self.known.header["settings"] if self.known else ())
+        self._acceptance.settings = sorted(self._settings - self._new)
         self._judge.enrolling = {one.root for one in watched if one.origin in self._new}
         self._of_containers(store, watched, ())
 
@@ -51,22 +57,25 @@ class Enrolment:
 
     def finish(self) -> None:
         """When all of it is known: make the baseline. Called now and then."""
-        if not self._swept.is_set():
+        if not self._swept.is_set() or len(self._judge.hashing):
             return
         self._swept.clear()
-        if self._judge.enrolling and not len(self._judge.hashing):
-            self._judge.enrolling = set()
-            if self._new:
-                self._judge.ask(self._enrolled)
-                self._acceptance.make("", f"first watched: {', '.join(sorted(self._new))}", "sentinel")
-                self._new = set()
+        self._judge.enrolling = set()
+        if self._new:
+            self._enrolled()
         self.known = self._judge.ask(kept)
 
-    def _enrolled(self, store: Store) -> None:
-        self._origins |= self._new
-        store.note(_FACT, json.dumps(sorted(self._origins)))
-        severity = "high" if self.known and not self._windows.open else None
-        self._recorder.note("enrolled", severity, settings=sorted(self._new), entries=store.count())
+    def root_swept(self, root: bytes) -> None:
+        """A root that came later is judged; the judge's thread calls."""
+        self._judge.enrolling = self._judge.enrolling - {root}
+
+    def _enrolled(self) -> None:
+        severity: Severity | None = "high" if self.known and not self._windows.open else None
+        entries = self._judge.ask(Store.count)
+        self._recorder.note("enrolled", severity, settings=sorted(self._new), entries=entries)
+        self._acceptance.settings = sorted(self._settings)
+        self._acceptance.make("", "watched for the first time", "sentinel")
+        self._new = set()
 
     def _of_containers(self, store: Store, new: Iterable[Watched], gone: Iterable[Watched]) -> None:
         """An image's layers are taken as they are; what lies in an upper layer has been written, and is told."""
@@ -76,5 +85,9 @@ class Enrolment:
         lowers = {one.root for one in appeared if "lower" in one.origin}
         self._judge.enrolling = self._judge.enrolling | lowers
         for name in sorted({one.container or "" for one in appeared}):
-            planned = self._windows.announced(name)
-            self._recorder.note("container_appeared", None if planned else "high", container=name, run=planned)
+            self._appeared(name)
+
+    def _appeared(self, container: str) -> None:
+        run = self._windows.announced(container)
+        severity: Severity | None = None if run else "high"
+        self._recorder.note("container_appeared", severity, container=container, run=run)

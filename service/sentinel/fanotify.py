@@ -11,23 +11,16 @@ import time
 from collections.abc import Sequence
 
 from service.sentinel import fanotify_calls as calls
-from service.sentinel.event import Event, Gap, What
+from service.sentinel.event import Event, Gap
 from service.sentinel.filesystems import FileSystems, Spot, Unmarkable
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.places import OUTSIDE, Place, Places
+from service.sentinel.told import CREATE, DELETE, MOVED, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
 from service.sentinel.way import Way
 
-_WHAT: tuple[tuple[int, What], ...] = (
-    (calls.CREATE | calls.MOVED_TO, "created"),
-    (calls.MODIFY | calls.CLOSE_WRITE, "changed"),
-    (calls.ATTRIB, "metadata"),
-    (calls.DELETE | calls.MOVED_FROM, "removed"),
-)
-_STRUCTURE = calls.CREATE | calls.DELETE | calls.MOVED_FROM | calls.MOVED_TO
-_MOVED = calls.MOVED_FROM | calls.MOVED_TO
 _EVENT = struct.Struct("=IBBHQii")  # length, version, reserved, length of this, mask, descriptor, pid
 _RECORD = struct.Struct("=BBHQI")  # kind, padding, length, file system's id, bytes of the handle
-_MOST_READ = 2 << 20
+_MOST_READ = 1 << 20
 """Bytes of the kernel's queue for one `read`; the queue itself has no limit, and what is left in it is not lost."""
 _MOST_PARKED = 20_000
 _PARKED_SECONDS = 2.0
@@ -48,18 +41,16 @@ class Fanotify:
         self._fanotify = calls.init()
         self._lock = threading.Lock()
         self._mounts = Mounts()
-        self._more = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._told = Told()
         self._ready = select.epoll()
         self._ready.register(self._fanotify, select.EPOLLIN)
         self._ready.register(self._mounts.waker, select.EPOLLPRI)
-        self._ready.register(self._more, select.EPOLLIN)
+        self._ready.register(self._told.waker, select.EPOLLIN)
         self._filesystems = FileSystems(self._fanotify, self._mounts)
         self._places = Places(self._filesystems)
         self._roots: set[bytes] = set()
         self._parked: dict[bytes, list[_Told]] = {}  # by the key of a directory that is gone, until told where it was
         self._parked_size = 0
-        self._told: list[Event | Gap] = []
-        self._last: dict[bytes, tuple[What, int]] = {}
         self.refused: dict[bytes, str] = {}
         """Roots that can be marked no more since something was mounted, and why."""
 
@@ -71,8 +62,8 @@ class Fanotify:
             self._anchor(root)
             self._roots.add(root)
             if why := only_swept(root):
-                self._gap(root, why)
-                os.eventfd_write(self._more, 1)
+                self._told.gap(root, why)
+                self._told.wake()
 
     def forget(self, root: bytes) -> None:
         with self._lock:
@@ -81,15 +72,13 @@ class Fanotify:
 
     def close(self) -> None:
         self._ready.close()
-        os.close(self._more)
+        self._told.close()
         self._mounts.close()
         self._filesystems.let_go()
         os.close(self._fanotify)
 
     def read(self) -> Sequence[Event | Gap]:
         with self._lock:
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._more)
             # Where a mount came or went meanwhile, paths are to be sought in what is mounted now.
             changed = self._mounts.news()
             if changed is not None:
@@ -102,16 +91,14 @@ class Fanotify:
                     self._understand(data)
             self._give_up()
             self._filesystems.let_go()
-            told, self._told = self._told, []
-            self._last.clear()
-            return told
+            return self._told.take()
 
     def _understand(self, data: bytes) -> None:
         position, end, at, known = 0, len(data), time.time(), self._places.known
         while position < end:
             length, _version, _reserved, head, mask, _descriptor, pid = _EVENT.unpack_from(data, position)
             record, position = position + head, position + length
-            if mask & calls.Q_OVERFLOW:
+            if mask & Q_OVERFLOW:
                 self._gaps("fanotify's queue was full")
                 continue
             kind, _padding, size, _filesystem, bytes_ = _RECORD.unpack_from(data, record)
@@ -119,10 +106,10 @@ class Fanotify:
                 continue  # Only the number of links to a file changed; each link has an event of its own.
             key = data[record + 4 : record + 20 + bytes_]
             place = known.get(key)
-            if place is OUTSIDE and not (mask & calls.ONDIR and mask & _MOVED):
+            if place is OUTSIDE and not mask & ONDIR:
                 continue
             name = data[record + 20 + bytes_ : record + size].rstrip(b"\0")
-            if place is not None and not mask & calls.ONDIR:
+            if place is not None and not mask & ONDIR:
                 self._tell(place, name, mask, pid, at)
                 continue
             target = b""
@@ -142,37 +129,33 @@ class Fanotify:
                 self._parked.setdefault(key, []).append(told)
                 self._parked_size += 1
                 continue
-            if mask & calls.ONDIR and target and name != b".":
-                if mask & calls.DELETE and target in self._parked:
+            if mask & ONDIR and target and name != b".":
+                if mask & DELETE and target in self._parked:
                     places.born(target, key, name)
                     earlier = self._parked.pop(target)
                     self._parked_size -= len(earlier)
                     waiting += [told, *reversed(earlier)]
                     continue
-                if mask & _MOVED:
-                    still = mask & _MOVED == calls.MOVED_TO and not mask & calls.DELETE
+                if mask & MOVED:
+                    still = mask & MOVED == MOVED_TO and not mask & DELETE
                     places.moved(target, key if still else b"", name)
-                elif mask & calls.CREATE and place is not OUTSIDE:
+                elif place is OUTSIDE:
+                    places.outside(target)
+                elif mask & CREATE:
                     places.born(target, key, name)
             self._tell(place, name, mask, pid, at)
 
     def _tell(self, place: Place, name: bytes, mask: int, pid: int, at: float) -> None:
         paths, names = place
         for path in paths:
-            self._event(path if name == b"." else os.path.join(path, name), mask, pid, at)
+            self._told.event(path if name == b"." else os.path.join(path, name), mask, at, pid)
         for root, last in tuple(names.get(name, {}).items()):
             if last:
-                self._event(root, mask, pid, at)
-            if mask & _STRUCTURE:
+                self._told.event(root, mask, at, pid)
+            if mask & STRUCTURE:
                 self._again(root)
                 if not last:
-                    self._gap(root, "a directory that leads to it was replaced")
-
-    def _event(self, path: bytes, mask: int, pid: int, at: float) -> None:
-        for bits, what in _WHAT:
-            if mask & bits and self._last.get(path) != (what, pid):
-                self._last[path] = (what, pid)
-                self._told.append(Event(path, what, bool(mask & calls.ONDIR), at, pid or None))
+                    self._told.gap(root, "a directory that leads to it was replaced")
 
     def _anchor(self, root: bytes) -> None:
         """Find where a root lies, and mark that. Raises Unmarkable."""
@@ -194,7 +177,7 @@ class Fanotify:
         try:
             self._anchor(root)
         except Unmarkable as error:
-            self._gap(root, str(error))
+            self._told.gap(root, str(error))
             self.refused[root] = str(error)
 
     def _remounted(self, changed: list[Mount]) -> None:
@@ -203,10 +186,10 @@ class Fanotify:
             self._again(root)
             real = Way(root).real
             if any(is_below(real, one.point) for one in changed):
-                self._gap(root, "something was mounted or unmounted over it")
+                self._told.gap(root, "something was mounted or unmounted over it")
             for point in {one.point for one in changed if one.walked and one.point != real}:
                 if is_below(point, real):
-                    self._gap(root + point[len(real.rstrip(b"/")) :], "something was mounted or unmounted there")
+                    self._told.gap(root + point[len(real.rstrip(b"/")) :], "something was mounted or unmounted there")
 
     def _give_up(self) -> None:
         """Nothing told where a directory was that is gone: then anything may have been there."""
@@ -215,12 +198,12 @@ class Fanotify:
             if self._parked_size > _MOST_PARKED or waiting[0][-1] < old:
                 del self._parked[key]
                 self._parked_size -= len(waiting)
+                # A file that outlives its directory, open and without a name, can still be written to.
+                if not any(mask & STRUCTURE for _key, _name, mask, *_rest in waiting):
+                    continue
                 for root in self._places.on(key[:8]):
-                    self._gap(root, "a directory was gone before it was known where it was")
+                    self._told.gap(root, "a directory was gone before it was known where it was")
 
     def _gaps(self, why: str) -> None:
         for root in self._roots:
-            self._gap(root, why)
-
-    def _gap(self, root: bytes, why: str) -> None:
-        self._told.append(Gap(root, why, time.time()))
+            self._told.gap(root, why)

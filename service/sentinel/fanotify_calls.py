@@ -6,19 +6,18 @@ import ctypes
 import os
 from typing import Any
 
+from service.sentinel.told import ATTRIB, CLOSE_WRITE, MODIFY, ONDIR, STRUCTURE
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
-ATTRIB, CLOSE_WRITE, MODIFY = 0x4, 0x8, 0x2
-MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
-Q_OVERFLOW, ONDIR = 0x4000, 0x4000_0000
-MASK = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | ONDIR
-
-FID, DFID_NAME = 1, 2  # kinds of information records
+DFID_NAME = 2
+"""The record of an event that holds a directory's handle and a name in it."""
 
 _CLOEXEC, _NONBLOCK, _UNLIMITED_QUEUE = 0x1, 0x2, 0x10
 _REPORT_FID, _REPORT_DIR_FID, _REPORT_NAME, _REPORT_TARGET_FID = 0x200, 0x400, 0x800, 0x1000
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
 _AT_FDCWD = -100
+_MASK = STRUCTURE | MODIFY | ATTRIB | CLOSE_WRITE | ONDIR
 
 
 def init() -> int:
@@ -32,7 +31,7 @@ def init() -> int:
 
 def mark(descriptor: int, path: bytes) -> None:
     """Ask for all events of the file system on which `path` lies; once more does no harm. Raises OSError."""
-    _called(_libc.fanotify_mark, descriptor, _MARK_ADD | _MARK_FILESYSTEM, ctypes.c_uint64(MASK), _AT_FDCWD, path)
+    _called(_libc.fanotify_mark, descriptor, _MARK_ADD | _MARK_FILESYSTEM, ctypes.c_uint64(_MASK), _AT_FDCWD, path)
 
 
 def open_by_handle(on: int, handle: bytes) -> int:

@@ -48,10 +48,10 @@ def let_go(docker: Docker, held: Held) -> str:
     for name, endpoint in held.networks.items():
         if name not in there:
             said.append(_connected(docker, name, found["Id"], endpoint))
-    if found["State"]["Paused"]:
-        docker.unpause(found["Id"])
     if held.restart and held.restart["Name"] not in ("", "no"):
         docker.restart_policy(found["Id"], held.restart)
+    if found["State"]["Paused"]:
+        docker.unpause(found["Id"])  # last: a process that was killed meanwhile ends now
     if not found["State"]["Running"]:
         said.append(f"the container does not run; next: systemctl restart casemate-{held.component}")
     return "; ".join(one for one in said if one)

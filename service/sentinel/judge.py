@@ -177,7 +177,7 @@ class Judge(threading.Thread):
         self._there(dirt, watched, known, now, pending)
 
     def _content(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry) -> tuple[Entry, Pending] | None:
-        """A large file's, or one's that changes all the time: read elsewhere; None when there is nothing to tell yet."""
+        """A large file's, or one's that changes all the time; None: there is nothing to tell yet."""
         hashed = dirt.hashed
         if hashed and hashed.stamp == now.stamp and hashed.sha256:
             return replace(now, sha256=hashed.sha256), SETTLED
@@ -187,11 +187,12 @@ class Judge(threading.Thread):
             self.hashing.add(dirt.path)
         else:
             self._dirty.after(_AGAIN, replace(dirt, again=True))
+        if known.pending == ENROLLED if known else self._enrolled(dirt, watched):
+            return now, ENROLLED
         window = self._windows.open
         if window and not window.over and window.plan.needs_content(dirt.path):
             return None  # Whether it is what was announced only its content tells.
-        enrolled = known.pending == ENROLLED if known else self._enrolled(dirt, watched)
-        return now, ENROLLED if enrolled else UNTOLD
+        return now, UNTOLD
 
     def _there(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry, pending: Pending) -> None:
         before = known.entry if known else None
@@ -227,12 +228,10 @@ class Judge(threading.Thread):
             self._store.remove(dirt.path)
 
     def _remove_below(self, dirt: Dirt, watched: Watched) -> None:
-        told = 0
         for path, known in self._store.below(dirt.path):
             inner = self._territory().of(path)
             if inner and self._tell(replace(dirt, path=path), inner, "removed", known.entry, None):
                 self._store.remove(path)
-            told += 1
 
     def _cannot(self, dirt: Dirt, watched: Watched, known: Known | None, error: Unreadable) -> None:
         """It is said once; what was known of it stays known, and it is tried again by every sweep."""

@@ -68,10 +68,12 @@ class Places:
         ]
         names = self._ways.get((key[:8], path))
         place = (tuple(dict.fromkeys(paths)), names or {}) if paths or names else OUTSIDE
-        if len(self.known) >= _MOST_PLACES:
-            self.known.clear()
-        self.known[key] = place
+        self._know(key, place)
         return place
+
+    def outside(self, key: bytes) -> None:
+        """A directory in one that is nothing to us: nor is it."""
+        self._know(key, OUTSIDE)
 
     def born(self, key: bytes, parent: bytes, name: bytes) -> None:
         """A directory was made, or is told of as it goes: it is, or was, at that name."""
@@ -88,6 +90,11 @@ class Places:
             self._born_before.pop(key, None)
             if parent and self._filesystems.path(key) is None:
                 self.born(key, parent, name)
+
+    def _know(self, key: bytes, place: Place) -> None:
+        if len(self.known) >= _MOST_PLACES:
+            self.known.clear()
+        self.known[key] = place
 
     def _path(self, key: bytes) -> bytes | None:
         names: list[bytes] = []

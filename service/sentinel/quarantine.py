@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +24,7 @@ COMPONENTS = ("vision", "gate")
 """Whose door is shut while the engine cannot tell which containers there are."""
 
 _AGAIN = 0.5
-_LOOK = 5.0
+_LOOK = 1.0
 """Seconds: until the engine is asked again when it did not answer, and until it is seen that nobody undid anything."""
 
 
@@ -36,7 +35,7 @@ class QuarantineError(Exception):
 class Recorder(Protocol):
     """What writes a line to the chained log."""
 
-    def note(self, event: str, severity: Any = None, **fields: Any) -> None: ...
+    def note(self, event: str, severity: Any = None, **fields: Any) -> object: ...
 
 
 class Quarantine:
@@ -68,6 +67,7 @@ class Quarantine:
 
     def start(self) -> None:
         """Keep what is in force in force until `close`."""
+        self._wake.set()
         self._thread.start()
 
     def close(self) -> None:
@@ -152,10 +152,7 @@ class Quarantine:
 
     def _shut(self, held: Held) -> None:
         """The record, then the door; whatever the disk takes of it. The thread does the rest of it later."""
-        try:
-            self._save(held)
-        except OSError as error:
-            held.said = f"no record could be written: {error}"
+        self._try_to_save(held)
         for component in _doors(held):
             try:
                 self._maintenance.shut(component, held.id)
@@ -180,26 +177,30 @@ class Quarantine:
             if not held.container:
                 self._spread(held)
                 return
-            done, first = hold(self._containers.docker, held, lambda: self._save(held)), held.state == "pending"
+            first = held.state == "pending"
+            done = hold(self._containers.docker, held, lambda: self._try_to_save(held))
             held.state = "in force"
+            if done and not first:
+                held.said = "somebody had undone it; done again"
+            if done or first:
+                self._note("quarantined", held, "critical")
             if first:
                 self._dossiers.keep_state(held, self._containers.docker)
-            elif done:
-                held.said = "somebody had undone it; done again"
-            if first or done:
-                self._note("quarantined", held, "critical")
-        except DockerError as error:
+        except (DockerError, OSError) as error:
             held.said = str(error)
-        except OSError as error:
-            held.said = f"no record could be written: {error}"
         with self._lock:
             changes = self._found.pop(held.id, [])
         self._dossiers.keep_files(held, changes, self._containers.backing)
-        with suppress(OSError):
+        self._try_to_save(held)
+
+    def _try_to_save(self, held: Held) -> None:
+        try:
             self._save(held)
+        except OSError as error:
+            held.said = f"no record could be written: {error}"
 
     def _save(self, held: Held) -> None:
-        """Only what is not there yet: this is asked every few seconds."""
+        """Only what is not there yet: this is asked every second."""
         content = held.content()
         if self._written.get(held.id) != content or not (self._directory / held.id / RECORD).exists():
             held.save(self._directory)

@@ -59,6 +59,11 @@ class Territory:
         return self.roots[directory]
 
 
+def origins(sets: Sequence[WatchSet]) -> set[str]:
+    """The settings' lines, as `Watched.origin` names them."""
+    return {f"{one.name} {pattern}" for one in sets for pattern in one.roots}
+
+
 def expanded(sets: Sequence[WatchSet], never: Sequence[str] = ()) -> list[Watched]:
     """The roots of the settings as they are now; one that is no pattern is there whether or not it exists.
 

@@ -29,7 +29,7 @@ class WindowError(Exception):
 
 @dataclass
 class Window:
-    """An open one. `until`: seconds since 1970; `ends`: on the monotonic clock, so that turning time back opens nothing."""
+    """An open one. `until`: seconds since 1970; `ends`: on the monotonic clock, so that no clock is turned back."""
 
     run: str
     by: str
@@ -84,7 +84,7 @@ class Windows:
         with self._lock:
             if said["sequence"] <= self.sequence:
                 raise WindowError(
-                    f"the window's sequence is {said['sequence']}, expected more than {self.sequence}: it was used before"
+                    f"the window's sequence is {said['sequence']}, expected more than {self.sequence}: used before"
                 )
             before = self.open
             if before and before.over:
@@ -135,7 +135,7 @@ class Windows:
 
     def restore(self, kept: str | None) -> None:
         """Each document is judged anew, so that nobody opens a window by editing what was kept."""
-        given = json.loads(kept) if kept else {"sequence": 0, "open": None}
+        given: dict[str, Any] = json.loads(kept) if kept else {"sequence": 0, "open": None}
         self.sequence = given["sequence"]
         if not given["open"]:
             return

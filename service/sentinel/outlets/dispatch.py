@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from service.sentinel.outlets.webhook import Webhook
 
 QUIET = frozenset({"planned", "burst", "heartbeat", "swept"})
 """Events for the ledger alone."""
-_MOST_MISSED = 20_000  # Lines, of a process that was killed in a burst: its last second.
+_MOST_MISSED = 20_000  # Lines, of a process that was killed in a burst: more were not waiting for their message.
 _LONGEST_WAIT = 60.0  # Seconds; the cursor then passes the quiet lines.
 _CLOSE_SECONDS = 3.0
 
@@ -63,14 +63,19 @@ class Dispatch:
         self._grouping = Grouping(socket.gethostname(), group_seconds)
         self._outlets = [Outlet(one, Spool(state_dir / one.name), said) for one in receivers]
         self._newest = -1
-        self._kept = -1
+        self._kept = -2
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="outlets", daemon=True)
 
     def start(self, ledger: Path) -> None:
         """Take up what the process before this one left, then begin."""
-        self.offer(_missed(ledger, self._read_cursor()))
+        known = self._read_cursor()
+        if known is None:
+            self._write_cursor(_end(ledger))
+        else:
+            for told in _missed(ledger, known):
+                self.offer([told])
         self._thread.start()
         for outlet in self._outlets:
             outlet.start()
@@ -129,30 +134,39 @@ class Dispatch:
             self._kept = seq
 
 
-def recorded(ledger: Path, most: int) -> list[Told]:
-    """The last lines of a ledger, at most so many; empty when it cannot be read."""
+def recorded(ledger: Path, most: int) -> Iterator[Told]:
+    """The last lines of a ledger, at most so many; none when it cannot be read."""
     try:
-        lines = [parse(line) for line in last(ledger, most)]
+        lines = last(ledger, most)
     except OSError:
-        return []
-    return [told for told in map(_told, lines) if told]
+        return
+    yield from (told for line in lines if (told := _told(parse(line))))
 
 
-def _missed(ledger: Path, known: int | None) -> list[Told]:
-    """Lines after number `known`; none at the very first start."""
+def _end(ledger: Path) -> int:
+    """The number of the last line, -1 when there is none."""
     try:
         head, _ = observe(ledger)
     except (OSError, LedgerError):
-        return []
-    if head is None or known is None or head.seq - 1 <= known:
-        return []
-    found = recorded(ledger, min(head.seq - 1 - known, _MOST_MISSED))
-    return [told for told in found if told.seq is not None and told.seq > known]
+        return -1
+    return head.seq - 1 if head else -1
+
+
+def _missed(ledger: Path, known: int) -> Iterator[Told]:
+    """Lines after number `known`. How many they are is not asked of the head, which may be behind them."""
+    count = 500
+    while count < _MOST_MISSED and next((_number(told) for told in recorded(ledger, count)), known + 2) > known + 1:
+        count *= 2
+    yield from (told for told in recorded(ledger, count) if _number(told) > known)
+
+
+def _number(told: Told) -> int:
+    return -1 if told.seq is None else told.seq
 
 
 def _told(fields: dict[str, Any] | None) -> Told | None:
     """A line of the ledger, read back; None when it does not look like one of the recorder's."""
-    if not fields or fields.get("severity") not in RANKS or not isinstance(fields.get("event"), str):
+    if not fields or not isinstance(fields.get("event"), str) or fields.get("severity") not in list(RANKS):
         return None
     own = {name: value for name, value in fields.items() if name not in RESERVED}
     with contextlib.suppress(ValueError):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from service.sentinel.outlets.message import Message, Told
 
+_FULL = 5_000  # Lines of a message that is told before its time: what waits is what a killed process has to read again.
 Key = tuple[str, "str | None", "str | None", "str | None"]
 
 
@@ -29,6 +30,9 @@ class Grouping:
                 message = self._open.get(key)
                 if message is not None:
                     message.add(told)
+                    if message.count >= _FULL:
+                        self._ready.append(message)
+                        self._open[key] = None
                 elif now < self._until.get(key, 0):
                     self._open[key] = Message.of(told, self._host)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -13,6 +14,7 @@ from service.sentinel.outlets.outlet import Refused
 
 _PATIENCE = 10.0  # Seconds without a byte.
 _WHOLE = 30.0  # Seconds for all of it: a receiver that sends a byte now and then ends here too.
+_LATE = "no whole answer in time"
 _NEVER = frozenset({400, 413, 415, 422})  # What stays so with the same message; all else may be a matter of time.
 
 
@@ -30,16 +32,18 @@ def post(
         if parts.scheme == "https"
         else http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
     )
-    clock = threading.Timer(whole, _cut, [connection])
+    late = threading.Event()
+    clock = threading.Timer(whole, _cut, [connection, late])
     clock.daemon = True
     clock.start()
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, {"Content-Type": "application/json", "Connection": "close", **headers})
         status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        told = "no whole answer in time" if clock.finished.is_set() else (str(error) or type(error).__name__)
-        raise OSError(f"{where}: {told}") from None
+    except http.client.HTTPException as error:  # Its text may have the URL, or whatever the receiver sent.
+        raise OSError(f"{where}: {_LATE if late.is_set() else type(error).__name__}") from None
+    except OSError as error:
+        raise OSError(f"{where}: {_LATE if late.is_set() else error or type(error).__name__}") from None
     finally:
         clock.cancel()
         connection.close()
@@ -49,6 +53,8 @@ def post(
         raise OSError(f"{where} answered HTTP {status}{', a redirect' if 300 <= status < 400 else ''}")
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
     if connection.sock:
-        connection.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # Beneath TLS, which another thread is reading.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from service.sentinel.outlets.message import RANKS, Message
 MOST = 10_000
 """Messages; an hour of a message a second leaves room."""
 MOST_BYTES = 32 << 20
+_NAME = re.compile(r"(\d{12})-([0-4])\.json")
 _MOST_HELD = 4 << 20  # Bytes in memory, while the disk takes nothing.
 
 
@@ -84,13 +86,13 @@ class Spool:
         """What an earlier process left."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            found = sorted((path.name, path.stat().st_size) for path in self._directory.glob("*-[0-4].json"))
+            found = sorted((path.name, path.stat().st_size) for path in self._directory.iterdir())
         except OSError:
             return
         for name, size in found:
-            number, rank = name.removesuffix(".json").split("-")
-            self._add(_Waiting(int(number), int(rank), size))
-            self._next = int(number) + 1
+            if ours := _NAME.fullmatch(name):
+                self._add(_Waiting(int(ours[1]), int(ours[2]), size))
+                self._next = int(ours[1]) + 1
 
     def _write(self, waiting: _Waiting, content: bytes) -> bool:
         path = self._path(waiting)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import ssl
 import struct
 import termios
 import time
@@ -103,10 +104,10 @@ def _hung_up(connection: socket.socket) -> bool:
     connection.setblocking(False)
     try:
         return not connection.recv(1024)
-    except (BlockingIOError, InterruptedError):
+    except (BlockingIOError, ssl.SSLWantReadError):
         return False
-    except OSError as error:  # Of TLS, "want read" is an OSError too: nothing has come.
-        return getattr(error, "errno", None) != 2
+    except OSError:
+        return True
     finally:
         with contextlib.suppress(OSError):
             connection.settimeout(_PATIENCE)
