@@ -23,6 +23,9 @@ from deploy.settings.load import settings_of
 SECONDS = 4 * 3600
 """As long as a sentinel allows: a model may travel for hours. What is not announced is an alert all the while."""
 
+_FIRST_SECONDS = 600.0
+"""How long a first baseline is waited for."""
+
 _KEY = "casemate.window"
 
 
@@ -85,9 +88,22 @@ def _closed(host: Any, window: Window | None) -> dict[str, Any] | None:
         # Whatever ran before, this run may have brought the sentinel, or put it right.
         if not (observed(host).section("sentinel") or {}).get("installed"):
             return None
-        return _baseline(asked(host, "status"))
+        return _first(host)
     status = (observed(host).section("sentinel") or {}).get("status")
     return _baseline(status) if status else None
+
+
+def _first(host: Any) -> dict[str, Any] | None:
+    """The baseline, which a sentinel that has just begun makes of all that it finds: every weight is read for it."""
+    said, end = False, time.monotonic() + _FIRST_SECONDS
+    while (found := _baseline(asked(host, "status"))) is None and time.monotonic() < end:
+        if not said:
+            said = True
+            _say(host, "reads everything for its first baseline")
+        time.sleep(1.0)
+    if found is None:
+        _say(host, "its first baseline is not made yet; next: casemate baseline accept INVENTORY --all")
+    return found
 
 
 def _baseline(status: dict[str, Any]) -> dict[str, Any] | None:

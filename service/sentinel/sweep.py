@@ -123,8 +123,11 @@ class Sweeper(threading.Thread):
     def _below(self, root: bytes, sweep: Swept) -> Iterator[None]:
         """A step for each directory."""
         territory = self._territory()
-        if territory.of(root) is None:
+        found_at = territory.of(root)
+        if found_at is None:
             return
+        if found_at.backing is not None:  # of a merged directory: what was written through it lies there
+            root = found_at.backing + root[len(found_at.root) :]
         foreign = overlays() - territory.roots.keys()
         self._itself(root, sweep)
         directories = [root]
