@@ -30,7 +30,12 @@ _SEVERITIES = get_args(Severity)
 @click.command()
 @options.inventory
 @click.option("--since", type=Moment(), default="24h", help="An age (30m, 24h, 7d) or a time (UTC); 24h without this.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), default="low", help="This one and what is worse.")
+@click.option(
+    "--severity",
+    type=click.Choice(_SEVERITIES),
+    default="medium",
+    help="This one and what is worse; medium without this.",
+)
 @click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
 @options.limit
 @options.as_json

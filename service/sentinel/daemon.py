@@ -13,7 +13,7 @@ from service.sentinel.acceptance import Acceptance
 from service.sentinel.answers import WINDOWS, Answers
 from service.sentinel.baseline import Baseline
 from service.sentinel.bounds import Bounds
-from service.sentinel.configuration import read
+from service.sentinel.configuration import Severity, read
 from service.sentinel.containers import Containers
 from service.sentinel.control import Control
 from service.sentinel.coverage import Coverage
@@ -185,7 +185,8 @@ class Daemon:
     def _unseen(self, since: float) -> None:
         """Nobody watched from then on until now; the sweep that runs finds what changed."""
         why = "the sentinel did not run"
-        self._recorder.note("coverage_gap", "medium", root="/", why=why, since=since, until=round(time.time(), 3))
+        severity: Severity | None = None if self._windows.open else "medium"
+        self._recorder.note("coverage_gap", severity, root="/", why=why, since=since, until=round(time.time(), 3))
 
     def _swept(self, sweep: Swept) -> None:
         self._enrolment.swept()
