@@ -106,7 +106,7 @@ def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
     """An alert for a person; what the host wrote steers no terminal."""
     where = fields.get("path") or fields.get("root") or "-"
     if fields.get("container"):
-        where = f"{fields['container']}:{fields.get('inside')}"
+        where = f"{fields['container']}:{fields.get('inside') or ''}".rstrip(":")
     columns = {
         "time": str(fields.get("time", ""))[:19],
         "severity": fields.get("severity", "-"),
