@@ -1,4 +1,4 @@
-"""Nothing changes unseen on a real host, what a deploy changes is expected, and what is held is let go: by the operator."""
+"""Nothing changes unseen on a real host, what a deploy changes is expected, and what is held is let go again."""
 
 import json
 import shlex
