@@ -66,7 +66,7 @@ class Coverage:
             if not said:
                 self._said = {root: at for root, at in self._said.items() if now - at < _SAY_AGAIN} | {gap.root: now}
         if not said:
-            self._recorder.note("coverage_gap", "medium", root=readable(gap.root), why=gap.why)
+            self._recorder.note("coverage_gap", "low", root=readable(gap.root), why=gap.why)  # what it hid is alerted
         sweeper.ask(gap.root, lambda: self._closed(gap.root))
 
     def _closed(self, root: bytes) -> None:

@@ -8,12 +8,12 @@ import time
 from functools import partial
 from typing import Any
 
-from service.sentinel import beginning
+from service.sentinel import beginning, deviations
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.answers import WINDOWS, Answers
 from service.sentinel.baseline import Baseline
 from service.sentinel.bounds import Bounds
-from service.sentinel.configuration import read
+from service.sentinel.configuration import Severity, read
 from service.sentinel.containers import Containers
 from service.sentinel.control import Control
 from service.sentinel.coverage import Coverage
@@ -130,7 +130,7 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """For people and for `casemate status`: JSON values."""
         window, last = self._windows.open, self._sweeper.last
-        found = self._judge.ask(beginning.kept, 30)
+        found, deviating = self._judge.ask(lambda store: (beginning.kept(store), deviations.count(store)), 30)
         return {
             "since": round(self._began),
             "source": {
@@ -148,6 +148,8 @@ class Daemon:
             "baseline": {"sequence": found.sequence, "signed": bool(found.signature)} if found else None,
             "window": {"run": window.run, "until": round(window.until)} if window else None,
             "alerts": self._judge.alerts,
+            "deviating": deviating,
+            "quarantined": sum(one["state"] != "released" for one in self._quarantine.list()),
             "beat": self._heartbeat.last,
             "containers": {"count": len(self._containers.found()), "trouble": self._containers.trouble},
             "stuck": list(self._stuck()),
@@ -193,7 +195,8 @@ class Daemon:
     def _unseen(self, since: float) -> None:
         """Nobody watched from then on until now; the sweep that runs finds what changed."""
         why = "the sentinel did not run"
-        self._recorder.note("coverage_gap", "medium", root="/", why=why, since=since, until=round(time.time(), 3))
+        severity: Severity | None = None if self._windows.open else "medium"
+        self._recorder.note("coverage_gap", severity, root="/", why=why, since=since, until=round(time.time(), 3))
 
     def _swept(self, sweep: Swept) -> None:
         self._enrolment.swept()

@@ -23,12 +23,15 @@ class Deviation:
 
 
 def deviate(store: Store, path: bytes, before: Entry | None, after: Entry | None, planned: bool) -> None:
-    """Note a change that was told. What is again as the baseline says does not deviate any more."""
+    """Note a change that was told. What is again as the baseline says does not deviate any more.
+
+    What counts is whether what lies there now was announced, whatever had been done to it before.
+    """
     found = of(store, path)
     if found is None or found.accepted:
         kept = before
     else:
-        kept, planned = found.kept, planned and found.planned
+        kept = found.kept
     if (kept is None and after is None) or (kept and after and not differences(kept, after)):
         store.execute("DELETE FROM deviations WHERE directory=? AND name=?", split(path))
         return

@@ -14,14 +14,41 @@ Spot = tuple[bytes, bytes]
 """A file system's id (8 bytes, as the kernel's events name it) and a path from its root on."""
 
 
+_ELSEWHERE = b"//"
+"""The path of what is there, but below no mount on which a root lies."""
+
+
 class Unmarkable(Exception):
     """No events can be had of a file system; says which and why."""
 
 
 @dataclass
-class _FileSystem:
+class _Seen:
+    """A mount through which handles are resolved: to the directories below its root, and no others."""
+
     mount: Mount
     opened: int = -1
+
+    def path(self, handle: bytes) -> bytes | None:
+        """From the file system's root on; None where it is not below this mount's. Raises OSError."""
+        if self.opened < 0:
+            self.opened = os.open(self.mount.point, os.O_RDONLY | os.O_CLOEXEC)
+        here = calls.open_by_handle(self.opened, handle)
+        try:
+            path = os.readlink(b"/proc/self/fd/%d" % here)
+            gone = path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0
+            path = path[: -len(b" (deleted)")] if gone else path
+            # Of what is not below the mount the kernel tells "/", or the path on the file system, which may look alike.
+            if self.mount.root != b"/" and not (is_below(path, self.mount.point) and (gone or _is_at(here, path))):
+                return None
+        finally:
+            os.close(here)
+        return _joined(self.mount.root, path[len(self.mount.point.rstrip(b"/")) :])
+
+    def let_go(self) -> None:
+        if self.opened >= 0:
+            os.close(self.opened)
+            self.opened = -1
 
 
 class FileSystems:
@@ -33,7 +60,7 @@ class FileSystems:
     def __init__(self, fanotify: int, mounts: Mounts) -> None:
         self._fanotify = fanotify
         self._mounts = mounts
-        self._known: dict[bytes, _FileSystem] = {}
+        self._known: dict[bytes, list[_Seen]] = {}
 
     def spots(self, real: bytes) -> list[Spot]:
         """Where a path without links (existing or not) lies: for an overlay, where it lies in each of its layers.
@@ -52,32 +79,21 @@ class FileSystems:
 
         Of one that was removed and is still open somewhere the path is that where it was.
         """
-        known = self._known.get(key[:8])
-        if known is None:
-            return None
-        try:
-            if known.opened < 0:
-                known.opened = os.open(known.mount.point, os.O_RDONLY | os.O_CLOEXEC)
-            here = calls.open_by_handle(known.opened, key[8:])
-        except OSError:
-            return None
-        try:
-            path = os.readlink(b"/proc/self/fd/%d" % here)
-            if path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0:
-                path = path[: -len(b" (deleted)")]
-        finally:
-            os.close(here)
-        mount = known.mount
-        if mount.root == b"/" or is_below(path, mount.point):
-            path = _joined(mount.root, path[len(mount.point.rstrip(b"/")) :])
-        return path  # Outside of what is mounted the kernel gives the path on the file system.
+        there = False
+        for seen in self._known.get(key[:8], ()):
+            try:
+                if path := seen.path(key[8:]):
+                    return path
+                there = True
+            except OSError:
+                continue
+        return _ELSEWHERE if there else None
 
     def let_go(self) -> None:
         """Close what keeps file systems from being unmounted."""
         for known in self._known.values():
-            if known.opened >= 0:
-                os.close(known.opened)
-                known.opened = -1
+            for seen in known:
+                seen.let_go()
 
     def remounted(self) -> None:
         """Marks go with a file system that is unmounted, and the mounts that led to handles may be others."""
@@ -92,11 +108,13 @@ class FileSystems:
                 raise Unmarkable(f"{_named(whole)}: it has no id")
             key = number.to_bytes(8, "little")
             known = self._known.get(key)
-            if known and known.mount.device != whole.device:
-                raise Unmarkable(f"{_named(whole)}: its id is also that of the one at {readable(known.mount.point)}")
+            if known and known[0].mount.device != whole.device:
+                raise Unmarkable(f"{_named(whole)}: its id is also that of the one at {readable(known[0].mount.point)}")
             if not known:
                 calls.mark(self._fanotify, whole.point)
-                self._known[key] = _FileSystem(whole)
+                known = self._known[key] = []
+            if not any(is_below(mount.root, seen.mount.root) for seen in known):
+                known.append(_Seen(mount if known else whole))
         except OSError as error:
             raise Unmarkable(f"{_named(whole)}: {error.strerror}") from None
         return key
@@ -105,6 +123,13 @@ class FileSystems:
         """The mount that shows most of the same file system: from it handles are resolved."""
         same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
         return min([*same, mount], key=lambda one: len(one.root))
+
+
+def _is_at(here: int, path: bytes) -> bool:
+    try:
+        return os.path.samestat(os.fstat(here), os.lstat(path))
+    except OSError:
+        return False
 
 
 def _joined(directory: bytes, below: bytes) -> bytes:

@@ -26,6 +26,8 @@ from service.sentinel.window import Windows
 _BATCH = 256
 _PATIENCE = 10.0
 """Seconds that a package's file may wait for dpkg to say whose it is."""
+_MOMENT = 0.4
+"""Seconds that a path which a deploy announced may take to become what was announced."""
 _AGAIN = 1.0
 T = TypeVar("T")
 
@@ -268,13 +270,14 @@ class Judge(threading.Thread):
         return True
 
     def _may_be_explained(self, dirt: Dirt) -> bool:
-        """While packages are installed their lists come a moment after their files."""
+        """While packages are installed their lists come a moment after their files; owner and mode come one by one."""
         window = self._windows.open
-        if window is None or window.over or window.plan.packages is None:
+        if window is None or window.over:
             return False
+        patience, again = (_PATIENCE, _AGAIN) if window.plan.packages else (_MOMENT, _MOMENT / 4)
         since = dirt.since or time.monotonic()
-        if time.monotonic() - since >= _PATIENCE:
+        if not (window.plan.packages or window.plan.names(dirt.path)) or time.monotonic() - since >= patience:
             return False
         self._waiting.add(dirt.path)
-        self._dirty.after(_AGAIN, replace(dirt, since=since))
+        self._dirty.after(again, replace(dirt, since=since))
         return True

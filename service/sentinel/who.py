@@ -37,8 +37,8 @@ class Asked:
         place = b"%s/%d/" % (self._proc, pid)
         try:
             program: str | None = readable(os.readlink(place + b"exe"))
-        except OSError:
-            program = None
+        except OSError:  # Gone, or another's: only its short name is for everybody to read.
+            program = readable(_read(place + b"comm").rstrip(b"\n")) or None
         command = tuple(readable(one) for one in _read(place + b"cmdline").rstrip(b"\0").split(b"\0") if one)
         uid = next(
             (int(line.split()[2]) for line in _read(place + b"status").splitlines() if line.startswith(b"Uid:")), None

@@ -3,5 +3,6 @@
 LOGS = {
     "vision": "/var/log/casemate/vision/audit.jsonl",
     "gate": "/var/log/casemate/gate/gate.jsonl",
+    "sentinel": "/var/log/casemate/sentinel/alerts.jsonl",
     "deploy": "/var/log/casemate/deploy/journal.jsonl",
 }

@@ -20,6 +20,7 @@ from deploy.facts.posture.firewall import parse_chains, parse_rules, ruleset
 from deploy.facts.posture.machine import groups, modules, operating_system, packages, resources, sysctl, users
 from deploy.facts.posture.ours import lock, release
 from deploy.facts.posture.read import Json, reason
+from deploy.facts.posture.sentinel import sentinel
 from deploy.facts.posture.wire import listeners, routes
 
 SCHEMA = 1
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[Json], Any]] = {
     "sshd": lambda _: sshd(),
     "release": lambda _: release(),
     "certificates": lambda _: certificates(),
+    "sentinel": lambda found: sentinel(found["units"]),
     "lock": lambda _: lock(),
 }
 """Each section's reader; it is given the sections before it."""
