@@ -124,7 +124,7 @@ def test_chattr_is_seen(tmp_path: Path) -> None:
 
 def test_a_file_that_never_rests_comes_without_a_hash(tmp_path: Path) -> None:
     file = tmp_path / "growing"
-    file.write_bytes(b"x" * (4 << 20))
+    file.write_bytes(b"x" * (64 << 20))
     ended = threading.Event()
 
     def grow() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,8 +93,20 @@ def test_a_plan_says_what_will_be_there(tmp_path: Path, dpkg: Path) -> None:
     file = tmp_path / "usr/bin/tool"
     path, sha256 = os.fsencode(file), hashlib.sha256(b"program").hexdigest()
     file.chmod(0o755)
-    right = [{"sha256": sha256}, {"mode": "0755"}, {"mode": 0o755}, {"kind": "file", "uid": os.getuid()}, {}]
-    wrong = [{"sha256": "00" * 32}, {"mode": "0644"}, {"kind": "directory"}, {"uid": 99}, {"removed": True}]
+    right: list[dict[str, Any]] = [
+        {"sha256": sha256},
+        {"mode": "0755"},
+        {"mode": 0o755},
+        {"kind": "file", "uid": os.getuid()},
+        {},
+    ]
+    wrong: list[dict[str, Any]] = [
+        {"sha256": "00" * 32},
+        {"mode": "0644"},
+        {"kind": "directory"},
+        {"uid": 99},
+        {"removed": True},
+    ]
     for said, explained in (*((one, True) for one in right), *((one, False) for one in wrong)):
         assert Plan([{"path": str(file), **said}], dpkg).explains(path, None, look(path)) is explained, said
     gone = Plan([{"path": str(file), "removed": True}], dpkg)

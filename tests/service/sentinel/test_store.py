@@ -103,7 +103,7 @@ def test_what_returns_to_the_baseline_deviates_no_more(store: Store) -> None:
     again = deviations.of(store, b"/a")
     assert again
     assert again.kept
-    assert (again.kept.size, again.planned) == (A.size, False)
+    assert (again.kept.size, again.planned) == (A.size, True)
     deviations.deviate(store, b"/a", None, A, planned=False)
     assert deviations.of(store, b"/a") is None
 
