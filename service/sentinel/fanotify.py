@@ -15,7 +15,7 @@ from service.sentinel.event import Event, Gap
 from service.sentinel.filesystems import FileSystems, Spot, Unmarkable
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.places import OUTSIDE, Place, Places
-from service.sentinel.told import CREATE, DELETE, MOVED, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
+from service.sentinel.told import DELETE, MOVED, MOVED_FROM, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
 from service.sentinel.way import Way
 
 _EVENT = struct.Struct("=IBBHQii")  # length, version, reserved, length of this, mask, descriptor, pid
@@ -129,21 +129,27 @@ class Fanotify:
                 self._parked.setdefault(key, []).append(told)
                 self._parked_size += 1
                 continue
-            if mask & ONDIR and target and name != b".":
-                if mask & DELETE and target in self._parked:
-                    places.born(target, key, name)
+            if mask & ONDIR and mask & STRUCTURE and target:
+                self._learn(place, key, name, mask, target)
+                if target in self._parked and places.find(target) is not None:
                     earlier = self._parked.pop(target)
                     self._parked_size -= len(earlier)
                     waiting += [told, *reversed(earlier)]
                     continue
-                if mask & MOVED:
-                    still = mask & MOVED == MOVED_TO and not mask & DELETE
-                    places.moved(target, key if still else b"", name)
-                elif place is OUTSIDE:
-                    places.outside(target)
-                elif mask & CREATE:
-                    places.born(target, key, name)
             self._tell(place, name, mask, pid, at)
+
+    def _learn(self, place: Place, key: bytes, name: bytes, mask: int, target: bytes) -> None:
+        """Where a directory is. One record may hold all that one process did by one name: only a removal is its end."""
+        places = self._places
+        if mask & MOVED:
+            places.moved(target)
+        if mask & MOVED == MOVED_TO and not mask & DELETE and not places.gone(target):
+            return
+        if mask & DELETE or not mask & MOVED_FROM:
+            if place is OUTSIDE:
+                places.outside(target)
+            else:
+                places.born(target, key, name)
 
     def _tell(self, place: Place, name: bytes, mask: int, pid: int, at: float) -> None:
         paths, names = place

@@ -49,7 +49,7 @@ class Places:
                     del names[name]
             if not names:
                 del self._ways[spot]
-        self.moved()
+        self._forget()
 
     def on(self, filesystem: bytes) -> list[bytes]:
         """The roots that lie on a file system."""
@@ -81,15 +81,19 @@ class Places:
             self._born_before, self._born = self._born, {}
         self._born[key] = (parent, name)
 
-    def moved(self, key: bytes = b"", parent: bytes = b"", name: bytes = b"") -> None:
-        """A directory was renamed (to that name, unless it has moved on): all that is below it has other paths."""
+    def moved(self, key: bytes) -> None:
+        """A directory was renamed: what is below it has other paths, and where it is now must be asked."""
+        self._born.pop(key, None)
+        self._born_before.pop(key, None)
+        self._forget()
+
+    def gone(self, key: bytes) -> bool:
+        """Whether the kernel does not find it any more."""
+        return self._filesystems.path(key) is None
+
+    def _forget(self) -> None:
         self.known.clear()
         self._paths.clear()
-        if key:
-            self._born.pop(key, None)
-            self._born_before.pop(key, None)
-            if parent and self._filesystems.path(key) is None:
-                self.born(key, parent, name)
 
     def _know(self, key: bytes, place: Place) -> None:
         if len(self.known) >= _MOST_PLACES:

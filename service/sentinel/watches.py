@@ -13,7 +13,7 @@ from inotify_simple import INotify, flags
 
 from service.sentinel.event import WatchLimit
 from service.sentinel.mounts import Mount
-from service.sentinel.told import CREATE, ONDIR, STRUCTURE, Told
+from service.sentinel.told import CREATE, DELETE, ONDIR, STRUCTURE, Told
 from service.sentinel.tree import Tree
 from service.sentinel.way import Way
 
@@ -70,6 +70,9 @@ class Watches:
         except OSError:
             pass  # It went meanwhile; its way will tell.
         previous, self.roots[root] = self.roots.get(root, 0), top
+        if at is not None and top != previous:
+            kind = ONDIR if walk else 0
+            self._told.event(root, (CREATE if top else DELETE) | kind, at)
         if previous not in (0, top) and self.tree.untop(previous, root):
             self.unwatch([previous])
         self._unway(root, now)
