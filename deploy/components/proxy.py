@@ -14,6 +14,7 @@ from deploy.settings.host import HostSettings
 
 CONFIGURATION = "/etc/nginx/nginx.conf"
 PAIR = "/etc/casemate/proxy/server.pem"
+MAINTENANCE = "/var/lib/casemate/maintenance"
 SANDBOX = "/etc/systemd/system/nginx.service.d/casemate.conf"
 SPOOL = "/var/lib/casemate/proxy/spool"
 
@@ -28,6 +29,8 @@ def apply(settings: HostSettings) -> None:
     directory(name="Make the proxy's configuration directory", path="/etc/casemate/proxy", mode="0700")
     # Nginx insists on a directory for what does not fit into memory; the sandbox has it read-only.
     directory(name="Make the directory that stays empty", path=SPOOL, mode="0700", owner="www-data")
+    # Nginx's workers look there for what shuts the door.
+    directory(name="Make the directory of what is in maintenance", path=MAINTENANCE)
     file(
         name="Write the certificate and its key",
         path=PAIR,

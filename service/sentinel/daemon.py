@@ -1,0 +1,251 @@
+"""The daemon: its parts, wired; what it does at its start, now and then, and at its end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from service.sentinel import beginning
+from service.sentinel.acceptance import Acceptance
+from service.sentinel.answers import WINDOWS, Answers
+from service.sentinel.baseline import Baseline
+from service.sentinel.bounds import Bounds
+from service.sentinel.configuration import read
+from service.sentinel.containers import Containers
+from service.sentinel.control import Control
+from service.sentinel.coverage import Coverage
+from service.sentinel.dirty import Dirty
+from service.sentinel.enrolment import Enrolment
+from service.sentinel.event import Gap
+from service.sentinel.heartbeat import Heartbeat, State
+from service.sentinel.judge import Judge
+from service.sentinel.layout import Layout
+from service.sentinel.quarantine import Quarantine
+from service.sentinel.reader import Reader
+from service.sentinel.readiness import Readiness
+from service.sentinel.record import Recorder
+from service.sentinel.rehash import Rehash
+from service.sentinel.signature import host_name
+from service.sentinel.source import chosen
+from service.sentinel.sweep import Sweeper, Swept
+from service.sentinel.territory import origins
+from service.sentinel.tick import Clocks
+from service.sentinel.who import Asked
+from service.sentinel.window import Windows
+
+_TICK = 0.5
+_ROOTS = 5.0
+_ALIVE = 10.0
+_STUCK = 60.0
+_ALIVE_FACT = "alive"
+
+
+class Daemon:
+    """`run` returns when it was told to stop, or a part of it has died. Raises ConfigurationError, OSError."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._configuration = configuration = read(layout.configuration)
+        for place, mode in ((layout.state, 0o700), (layout.log.parent, 0o750), (layout.runtime, 0o750)):
+            place.mkdir(mode, parents=True, exist_ok=True)
+        self._recorder = recorder = Recorder(layout.log, configuration, layout.state)
+        self._store = store = beginning.opened(layout, recorder.note)
+        self._windows = Windows(layout)
+        self._windows.restore(store.fact(WINDOWS))
+        self._containers = Containers(configuration, layout.docker)
+        self._source, self._why = chosen(configuration)
+        self._coverage = Coverage(layout, configuration, self._source, self._containers, recorder)
+        self._dirty = Dirty(configuration.group_seconds)
+        self._sweeper = Sweeper(
+            layout.database, self._dirty, lambda: self._coverage.territory, configuration.sweep_seconds, self._swept
+        )
+        self._quarantine = Quarantine(self._containers, recorder, layout.quarantine, alerts=layout.log)
+        self._judge = judge = Judge(
+            store,
+            self._dirty,
+            recorder,
+            self._windows,
+            territory=lambda: self._coverage.territory,
+            meanings=self._containers.meanings,
+            sweep=self._sweeper.ask,
+            react=self._quarantine.react,
+        )
+        self._bounds = Bounds(lambda: self._coverage.territory, store)
+        self._baseline = Baseline(layout, host_name(layout))
+        self._acceptance = Acceptance(self._baseline, judge, recorder, self._bounds)
+        self._rehash = Rehash(layout.database, self._dirty, judge, configuration.rehash_hours)
+        settings = origins(configuration.sets)
+        self._enrolment = Enrolment(judge, self._bounds, self._acceptance, self._windows, recorder, settings)
+        who = Asked() if configuration.who else None
+        self._reader = Reader(self._source, self._dirty, lambda: self._coverage.territory, self._gap, who)
+        self._heartbeat = Heartbeat(recorder, self._state, layout.metrics, configuration.heartbeat_seconds)
+        self._answers = Answers(
+            judge=judge,
+            sweeper=self._sweeper,
+            rehash=self._rehash,
+            windows=self._windows,
+            baseline=self._baseline,
+            acceptance=self._acceptance,
+            quarantine=self._quarantine,
+            recorder=recorder,
+            status=self.status,
+        )
+        self._readiness = Readiness()
+        self._stop = threading.Event()
+        self._failed: str | None = None
+        self._began = time.time()
+
+    def run(self) -> int:
+        """0 when it was told to stop, 1 when a part of it died."""
+        threading.excepthook = self._died
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        self._start()
+        clocks, roots_due, alive_due = Clocks(), 0.0, 0.0
+        while not self._stop.wait(_TICK):
+            now = time.monotonic()
+            self._jumped(clocks)
+            if now >= roots_due or self._containers.changed.is_set():
+                self._containers.changed.clear()
+                roots_due = now + _ROOTS
+                self._roots()
+            self._enrolment.finish()
+            self._acceptance.check()
+            self._window_over()
+            if now >= alive_due and not self._stuck():
+                alive_due = now + _ALIVE
+                self._dirty.call(lambda: self._judge.keep(_ALIVE_FACT, str(time.time())))
+                self._readiness.alive()
+            if not self._layout.database.exists():
+                self._fail(f"{self._layout.database} was removed; the state is rebuilt from the baseline at the start")
+        self._end()
+        return 1 if self._failed else 0
+
+    def status(self) -> dict[str, Any]:
+        """For people and for `casemate status`: JSON values."""
+        window, last = self._windows.open, self._sweeper.last
+        found = self._judge.ask(beginning.kept, 30)
+        return {
+            "since": round(self._began),
+            "source": {"name": self._source.name, "why": self._why, "events": self._reader.events},
+            "roots": len(self._coverage.territory.roots),
+            "swept": {"at": round(last.ended), "seen": last.seen, "seconds": round(last.seconds, 3)},
+            "gaps": {"all": self._coverage.gaps, "open": self._coverage.gaps_open},
+            "waiting": {"paths": len(self._dirty), "contents": len(self._judge.hashing)},
+            "reread": round(self._rehash.progress, 3),
+            "enrolling": len(self._judge.enrolling),
+            "baseline": {"sequence": found.sequence, "signed": bool(found.signature)} if found else None,
+            "window": {"run": window.run, "until": round(window.until)} if window else None,
+            "alerts": self._judge.alerts,
+            "beat": self._heartbeat.last,
+            "containers": {"count": len(self._containers.found()), "trouble": self._containers.trouble},
+            "stuck": list(self._stuck()),
+        }
+
+    def _start(self) -> None:
+        since = self._store.fact(_ALIVE_FACT)
+        if self._configuration.containers:
+            self._containers.start()
+        new, _ = self._coverage.refresh()
+        beginning.begin(self._store, self._baseline, self._bounds, self._recorder)
+        self._enrolment.begin(self._store, new)
+        self._store.commit()
+        self._quarantine.start()
+        self._judge.start()
+        self._reader.start()
+        self._sweeper.start()
+        self._recorder.note("started", source=self._source.name, why=self._why, roots=len(new))
+        if since:
+            self._unseen(float(since))
+        self._heartbeat.start()
+        self._control = Control(self._layout.control, self._answers)
+        self._readiness.ready(f"watching {len(new)} roots by {self._source.name}")
+        self._rehash.start()
+
+    def _end(self) -> None:
+        self._readiness.stopping()
+        self._control.close()
+        self._reader.close()
+        self._rehash.close()
+        self._sweeper.close()
+        self._dirty.call(lambda: self._judge.keep(_ALIVE_FACT, str(time.time())))
+        self._judge.close()
+        self._quarantine.close()
+        self._containers.close()
+        self._heartbeat.close()
+        self._recorder.note("stopped", "high" if self._failed else None, why=self._failed or "asked to")
+        self._recorder.close()
+        self._source.close()
+
+    def _unseen(self, since: float) -> None:
+        """Nobody watched from then on until now; the sweep that runs finds what changed."""
+        why = "the sentinel did not run"
+        self._recorder.note("coverage_gap", "medium", root="/", why=why, since=since, until=round(time.time(), 3))
+
+    def _swept(self, sweep: Swept) -> None:
+        self._enrolment.swept()
+        for why in sweep.unreadable:
+            self._recorder.note("unreadable", "high", why=why)
+        if sweep.differing:
+            seconds = round(sweep.seconds, 3)
+            self._recorder.note("swept", seen=sweep.seen, differing=sweep.differing, seconds=seconds)
+
+    def _gap(self, gap: Gap) -> None:
+        self._coverage.gap(gap, self._sweeper)
+
+    def _roots(self) -> None:
+        new, gone = self._coverage.refresh()
+        self._enrolment.changed(new, gone)
+        for root in {one.root for one in (*new, *gone)}:
+            self._sweeper.ask(root, partial(self._enrolment.root_swept, root))
+
+    def _jumped(self, clocks: Clocks) -> None:
+        stood, jumped = clocks.tick(_TICK)
+        if stood:
+            why = f"the sentinel stood still for {stood:.1f} s: stopped, or the host was"
+            self._recorder.note("coverage_gap", "medium", root="/", why=why)
+            self._sweeper.everything()
+        if jumped:
+            self._recorder.note("clock_jumped", "medium", seconds=round(jumped, 3))
+
+    def _window_over(self) -> None:
+        window = self._windows.open
+        if window and window.over:
+            threading.Thread(target=self._answers.end_window, args=(window.run, "its time was over")).start()
+
+    def _stuck(self) -> tuple[str, ...]:
+        alive = {"reader": self._reader.alive, "judge": self._judge.alive, "sweeper": self._sweeper.alive}
+        now = time.monotonic()
+        return tuple(name for name, at in alive.items() if now - at > _STUCK)
+
+    def _state(self) -> State:
+        found, last, window = self._enrolment.known, self._sweeper.last, self._windows.open
+        return State(
+            source=self._source.name,
+            watches=getattr(self._source, "watches", 0),
+            swept_at=last.ended or None,
+            sweep_seconds=last.seconds or None,
+            sweep_every=self._configuration.sweep_seconds,
+            gaps=self._coverage.gaps,
+            gaps_open=self._coverage.gaps_open,
+            baseline_sequence=found.sequence if found else None,
+            baseline_made=None,
+            baseline_signed=bool(found and found.signature),
+            window=window.run if window else None,
+            stuck=self._stuck(),
+        )
+
+    def _died(self, died: threading.ExceptHookArgs) -> None:
+        name = died.thread.name if died.thread else "a thread"
+        self._fail(f"{name} died: {died.exc_value!r}")
+        threading.__excepthook__(died)
+
+    def _fail(self, why: str) -> None:
+        """systemd starts it again; it begins with a sweep."""
+        if self._failed is None:
+            self._failed = why
+            self._recorder.note("failed", "critical", why=why)
+        self._stop.set()
