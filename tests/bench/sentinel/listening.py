@@ -27,6 +27,7 @@ class Listening:
     ready: float
     seen: State = field(default_factory=dict)
     named: set[bytes] = field(default_factory=set)
+    gone: set[bytes] = field(default_factory=set)
     last: float = 0.0
 
     def settled(self) -> None:
@@ -37,7 +38,17 @@ class Listening:
 
     def unreported(self, directory: Path) -> int:
         """Paths whose final state nobody has seen."""
-        return len({path for path, _ in state(directory).items() ^ self.seen.items()})
+        final = state(directory)
+        wrong = {path for path, _ in final.items() ^ self.seen.items()}
+        # Of a directory that is known to be gone, nobody needs to be told what was in it.
+        return sum(path in final or not self._went(os.path.dirname(path)) for path in wrong)
+
+    def _went(self, directory: bytes) -> bool:
+        while len(directory) > 1:
+            if directory in self.gone:
+                return True
+            directory = os.path.dirname(directory)
+        return False
 
     @property
     def resident(self) -> float:
@@ -53,10 +64,11 @@ class Listening:
             for path in set(lines):
                 path = path.rstrip(b"/")
                 self.named.add(path)
-                if (found := stamp(path)) is None:
-                    self.seen.pop(path, None)
-                else:
+                if (found := stamp(path)) is not None:
                     self.seen[path] = found
+                else:
+                    self.seen.pop(path, None)
+                    self.gone.add(path)
 
 
 @contextmanager

@@ -20,10 +20,21 @@ def main(name: str, root: str) -> None:
         select.select([source], [], [])
         told = source.read()
         events = [one for one in told if isinstance(one, Event)]
-        sys.stdout.buffer.write(b"".join(one.path + b"\n" for one in events))
+        paths = [one.path for one in events]
+        # What is below a directory that appeared, must be looked at: that is what the event means.
+        for one in events:
+            if one.directory and one.what == "created":
+                paths += below(one.path)
+        sys.stdout.buffer.write(b"".join(path + b"\n" for path in paths))
         sys.stdout.buffer.flush()
         for _gap in range(len(told) - len(events)):
             print("gap", file=sys.stderr, flush=True)
+
+
+def below(directory: bytes) -> list[bytes]:
+    """Every path."""
+    walked = os.walk(directory)
+    return [os.path.join(folder, name) for folder, folders, files in walked for name in (*folders, *files)]
 
 
 if __name__ == "__main__":
