@@ -84,12 +84,15 @@ class Fanotify:
             if changed is not None:
                 self._remounted(changed)
             size = 0
-            with contextlib.suppress(BlockingIOError):
+            try:
                 while size < _MOST_READ:
                     data = os.read(self._fanotify, 1 << 18)
                     size += len(data)
                     self._understand(data)
-            self._give_up()
+            except BlockingIOError:
+                self._give_up(time.time() - _PARKED_SECONDS)
+            if self._parked_size > _MOST_PARKED:
+                self._give_up(float("inf"))
             self._filesystems.let_go()
             return self._told.take()
 
@@ -152,8 +155,11 @@ class Fanotify:
                 places.born(target, key, name)
 
     def _tell(self, place: Place, name: bytes, mask: int, pid: int, at: float) -> None:
-        paths, names = place
+        paths, names, deep = place
         for path in paths:
+            if deep:
+                self._told.gap(path, "something changed in a directory too deep for a path")
+                continue
             self._told.event(path if name == b"." else os.path.join(path, name), mask, at, pid)
         for root, last in tuple(names.get(name, {}).items()):
             if last:
@@ -197,11 +203,10 @@ class Fanotify:
                 if is_below(point, real):
                     self._told.gap(root + point[len(real.rstrip(b"/")) :], "something was mounted or unmounted there")
 
-    def _give_up(self) -> None:
-        """Nothing told where a directory was that is gone: then anything may have been there."""
-        old = time.time() - _PARKED_SECONDS
+    def _give_up(self, before: float) -> None:
+        """All is read, and nothing told where a directory was that is gone: then anything may have been there."""
         for key, waiting in tuple(self._parked.items()):
-            if self._parked_size > _MOST_PARKED or waiting[0][-1] < old:
+            if waiting[0][-1] < before:
                 del self._parked[key]
                 self._parked_size -= len(waiting)
                 # A file that outlives its directory, open and without a name, can still be written to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ Spot = tuple[bytes, bytes]
 
 class Unmarkable(Exception):
     """No events can be had of a file system; says which and why."""
+
+
+class TooDeep(Exception):
+    """A directory's path is longer than the kernel tells."""
+
+    def __init__(self, above: bytes) -> None:
+        super().__init__(above)
+        self.above = above
+        """Its nearest directory that has a path, from its file system's root on."""
 
 
 @dataclass
@@ -34,6 +44,7 @@ class FileSystems:
         self._fanotify = fanotify
         self._mounts = mounts
         self._known: dict[bytes, _FileSystem] = {}
+        self._widest: dict[str, Mount] = {}  # by device
 
     def spots(self, real: bytes) -> list[Spot]:
         """Where a path without links (existing or not) lies: for an overlay, where it lies in each of its layers.
@@ -50,7 +61,7 @@ class FileSystems:
     def path(self, key: bytes) -> bytes | None:
         """From its file system's root on, the directory with this key (file system's id and handle); None: it is gone.
 
-        Of one that was removed and is still open somewhere the path is that where it was.
+        Of one that was removed and is still open somewhere the path is that where it was. Raises TooDeep.
         """
         known = self._known.get(key[:8])
         if known is None:
@@ -58,19 +69,18 @@ class FileSystems:
         try:
             if known.opened < 0:
                 known.opened = os.open(known.mount.point, os.O_RDONLY | os.O_CLOEXEC)
-            here = calls.open_by_handle(known.opened, key[8:])
+            if _id(os.fstatvfs(known.opened)) != key[:8]:
+                return None  # Something was mounted over it just now; that is told soon.
+            path, deep = _path_of(calls.open_by_handle(known.opened, key[8:]))
         except OSError:
             return None
-        try:
-            path = os.readlink(b"/proc/self/fd/%d" % here)
-            if path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0:
-                path = path[: -len(b" (deleted)")]
-        finally:
-            os.close(here)
         mount = known.mount
         if mount.root == b"/" or is_below(path, mount.point):
             path = _joined(mount.root, path[len(mount.point.rstrip(b"/")) :])
-        return path  # Outside of what is mounted the kernel gives the path on the file system.
+        # Outside of what is mounted the kernel gives the path on the file system.
+        if deep:
+            raise TooDeep(path)
+        return path
 
     def let_go(self) -> None:
         """Close what keeps file systems from being unmounted."""
@@ -83,14 +93,14 @@ class FileSystems:
         """Marks go with a file system that is unmounted, and the mounts that led to handles may be others."""
         self.let_go()
         self._known.clear()
+        self._widest.clear()
 
     def _marked(self, mount: Mount) -> bytes:
-        whole = self._widest(mount)
+        whole = self._whole(mount)
         try:
-            number = os.statvfs(whole.point).f_fsid & (1 << 64) - 1
-            if not number:
+            key = _id(os.statvfs(whole.point))
+            if not any(key):
                 raise Unmarkable(f"{_named(whole)}: it has no id")
-            key = number.to_bytes(8, "little")
             known = self._known.get(key)
             if known and known.mount.device != whole.device:
                 raise Unmarkable(f"{_named(whole)}: its id is also that of the one at {readable(known.mount.point)}")
@@ -101,10 +111,36 @@ class FileSystems:
             raise Unmarkable(f"{_named(whole)}: {error.strerror}") from None
         return key
 
-    def _widest(self, mount: Mount) -> Mount:
+    def _whole(self, mount: Mount) -> Mount:
         """The mount that shows most of the same file system: from it handles are resolved."""
-        same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
-        return min([*same, mount], key=lambda one: len(one.root))
+        found = self._widest.get(mount.device)
+        if found is None:
+            same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
+            found = self._widest[mount.device] = min([*same, mount], key=lambda one: len(one.root))
+        return found
+
+
+def _path_of(here: int) -> tuple[bytes, bool]:
+    """As the kernel tells it, and whether it is that of a directory above, its own being too long. Closes `here`."""
+    climbed = False
+    try:
+        while True:
+            try:
+                path = os.readlink(b"/proc/self/fd/%d" % here)
+                removed = path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0
+                return path[: -len(b" (deleted)")] if removed else path, climbed
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+            above = os.open(b"..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here, climbed = above, True
+    finally:
+        os.close(here)
+
+
+def _id(found: os.statvfs_result) -> bytes:
+    return (found.f_fsid & (1 << 64) - 1).to_bytes(8, "little")
 
 
 def _joined(directory: bytes, below: bytes) -> bytes:

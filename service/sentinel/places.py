@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.sentinel.filesystems import FileSystems, Spot
+from service.sentinel.filesystems import FileSystems, Spot, TooDeep
 from service.sentinel.mounts import is_below
 
 Names = dict[bytes, dict[bytes, bool]]
 """Names in a directory that lead to roots; whether the name is the root's own."""
-Place = tuple[tuple[bytes, ...], Names]
-"""The paths below roots that a directory has, and the names in it that lead to roots."""
-OUTSIDE: Place = ((), {})
+Place = tuple[tuple[bytes, ...], Names, bool]
+"""The paths below roots that a directory has, the names in it that lead to roots, and whether it lies below those
+paths, too deep for one of its own."""
+OUTSIDE: Place = ((), {}, False)
 _MOST_BORN = 16_384
 _MOST_PLACES = 16_384
 
@@ -57,17 +58,21 @@ class Places:
 
     def find(self, key: bytes) -> Place | None:
         """The place of a directory; None: it is gone, and nothing told yet where it was."""
-        path = self._path(key)
+        deep = False
+        try:
+            path = self._path(key)
+        except TooDeep as error:
+            path, deep = error.above, True
         if path is None:
             return None
         paths = [
-            ours + path[len(real.rstrip(b"/")) :]
+            (ours.rstrip(b"/") + path[len(real.rstrip(b"/")) :]) or b"/"
             for spots in self._roots.values()
             for (filesystem, real), ours in spots
             if filesystem == key[:8] and is_below(path, real)
         ]
-        names = self._ways.get((key[:8], path))
-        place = (tuple(dict.fromkeys(paths)), names or {}) if paths or names else OUTSIDE
+        names = {} if deep else self._ways.get((key[:8], path), {})
+        place = (tuple(dict.fromkeys(paths)), names, deep) if paths or names else OUTSIDE
         self._know(key, place)
         return place
 
@@ -89,7 +94,10 @@ class Places:
 
     def gone(self, key: bytes) -> bool:
         """Whether the kernel does not find it any more."""
-        return self._filesystems.path(key) is None
+        try:
+            return self._filesystems.path(key) is None
+        except TooDeep:
+            return False
 
     def _forget(self) -> None:
         self.known.clear()

@@ -56,3 +56,16 @@ def test_a_network_file_system_is_said_to_be_swept_only(tmp_path: Path) -> None:
     done = subprocess.run(["unshare", "--mount", "sh", "-c", shown], capture_output=True, text=True, check=False)
     assert "nfs4" in done.stdout, done.stderr
     assert "found by sweeps alone" in done.stdout
+
+
+def test_what_came_and_went_between_two_looks_may_have_been_any_mount_but_the_first(tmp_path: Path) -> None:
+    mounts = Mounts()
+    try:
+        mounts.news()
+        with mounted(tmp_path / "brief", "-t", "tmpfs", "none"):
+            pass
+        found = mounts.news()
+        assert found
+        assert b"/" not in {one.point for one in found}
+    finally:
+        mounts.close()

@@ -339,3 +339,33 @@ def test_another_process_is_named_where_the_kernel_tells(watching: Watching) -> 
         watching.until(("new", "created"))
     pids = {one.pid for one in watching.all if isinstance(one, Event) and one.path.endswith(b"/new")}
     assert pids == ({process.pid} if watching.source.name == "fanotify" else {None})
+
+
+def test_the_whole_host_as_a_root(apart: Watching) -> None:
+    if apart.source.name == "inotify":
+        pytest.skip("so many directories are not for a test")
+    apart.source.watch(b"/")
+    (apart.base / "file").write_bytes(b"x")
+    apart.until(("file", "created"))
+
+
+def test_a_nest_deeper_than_a_path_can_be_long_is_a_gap_where_it_begins(apart: Watching) -> None:
+    name, here = "n" * 250, os.open(apart.base, os.O_RDONLY)
+    if apart.source.name == "inotify":
+        apart.watch()
+    for _ in range(20):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    if apart.source.name == "fanotify":  # Of what is made under its eyes it knows the path, however long.
+        apart.watch()
+        apart.settle()
+    os.close(os.open("shell", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    try:
+        apart.wait(lambda: any(gap.startswith(name) for gap, _why in apart.gaps()), "a gap in the nest")
+        (apart.base / "loud").touch()
+        apart.until(("loud", "created"))
+    finally:
+        subprocess.run(["rm", "-rf", str(apart.base / name)], check=True)
