@@ -15,7 +15,7 @@ from service.sentinel.event import Event, Gap
 from service.sentinel.filesystems import FileSystems, Spot, Unmarkable
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.places import OUTSIDE, Place, Places
-from service.sentinel.told import CREATE, DELETE, MOVED, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
+from service.sentinel.told import DELETE, MOVED, MOVED_FROM, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
 from service.sentinel.way import Way
 
 _EVENT = struct.Struct("=IBBHQii")  # length, version, reserved, length of this, mask, descriptor, pid
@@ -84,12 +84,15 @@ class Fanotify:
             if changed is not None:
                 self._remounted(changed)
             size = 0
-            with contextlib.suppress(BlockingIOError):
+            try:
                 while size < _MOST_READ:
                     data = os.read(self._fanotify, 1 << 18)
                     size += len(data)
                     self._understand(data)
-            self._give_up()
+            except BlockingIOError:
+                self._give_up(time.time() - _PARKED_SECONDS)
+            if self._parked_size > _MOST_PARKED:
+                self._give_up(float("inf"))
             self._filesystems.let_go()
             return self._told.take()
 
@@ -129,25 +132,34 @@ class Fanotify:
                 self._parked.setdefault(key, []).append(told)
                 self._parked_size += 1
                 continue
-            if mask & ONDIR and target and name != b".":
-                if mask & DELETE and target in self._parked:
-                    places.born(target, key, name)
+            if mask & ONDIR and mask & STRUCTURE and target:
+                self._learn(place, key, name, mask, target)
+                if target in self._parked and places.find(target) is not None:
                     earlier = self._parked.pop(target)
                     self._parked_size -= len(earlier)
                     waiting += [told, *reversed(earlier)]
                     continue
-                if mask & MOVED:
-                    still = mask & MOVED == MOVED_TO and not mask & DELETE
-                    places.moved(target, key if still else b"", name)
-                elif place is OUTSIDE:
-                    places.outside(target)
-                elif mask & CREATE:
-                    places.born(target, key, name)
             self._tell(place, name, mask, pid, at)
 
+    def _learn(self, place: Place, key: bytes, name: bytes, mask: int, target: bytes) -> None:
+        """Where a directory is. One record may hold all that one process did by one name: only a removal is its end."""
+        places = self._places
+        if mask & MOVED:
+            places.moved(target)
+        if mask & MOVED == MOVED_TO and not mask & DELETE and not places.gone(target):
+            return
+        if mask & DELETE or not mask & MOVED_FROM:
+            if place is OUTSIDE:
+                places.outside(target)
+            else:
+                places.born(target, key, name)
+
     def _tell(self, place: Place, name: bytes, mask: int, pid: int, at: float) -> None:
-        paths, names = place
+        paths, names, deep = place
         for path in paths:
+            if deep:
+                self._told.gap(path, "something changed in a directory too deep for a path")
+                continue
             self._told.event(path if name == b"." else os.path.join(path, name), mask, at, pid)
         for root, last in tuple(names.get(name, {}).items()):
             if last:
@@ -191,11 +203,10 @@ class Fanotify:
                 if is_below(point, real):
                     self._told.gap(root + point[len(real.rstrip(b"/")) :], "something was mounted or unmounted there")
 
-    def _give_up(self) -> None:
-        """Nothing told where a directory was that is gone: then anything may have been there."""
-        old = time.time() - _PARKED_SECONDS
+    def _give_up(self, before: float) -> None:
+        """All is read, and nothing told where a directory was that is gone: then anything may have been there."""
         for key, waiting in tuple(self._parked.items()):
-            if self._parked_size > _MOST_PARKED or waiting[0][-1] < old:
+            if waiting[0][-1] < before:
                 del self._parked[key]
                 self._parked_size -= len(waiting)
                 # A file that outlives its directory, open and without a name, can still be written to.

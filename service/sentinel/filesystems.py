@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -22,6 +23,15 @@ class Unmarkable(Exception):
     """No events can be had of a file system; says which and why."""
 
 
+class TooDeep(Exception):
+    """A directory's path is longer than the kernel tells."""
+
+    def __init__(self, above: bytes) -> None:
+        super().__init__(above)
+        self.above = above
+        """Its nearest directory that has a path, from its file system's root on."""
+
+
 @dataclass
 class _Seen:
     """A mount through which handles are resolved: to the directories below its root, and no others."""
@@ -29,21 +39,20 @@ class _Seen:
     mount: Mount
     opened: int = -1
 
-    def path(self, handle: bytes) -> bytes | None:
-        """From the file system's root on; None where it is not below this mount's. Raises OSError."""
+    def path(self, key: bytes) -> bytes | None:
+        """From the file system's root on; None where it is not below this mount's. Raises OSError, TooDeep."""
         if self.opened < 0:
             self.opened = os.open(self.mount.point, os.O_RDONLY | os.O_CLOEXEC)
-        here = calls.open_by_handle(self.opened, handle)
-        try:
-            path = os.readlink(b"/proc/self/fd/%d" % here)
-            gone = path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0
-            path = path[: -len(b" (deleted)")] if gone else path
-            # Of what is not below the mount the kernel tells "/", or the path on the file system, which may look alike.
-            if self.mount.root != b"/" and not (is_below(path, self.mount.point) and (gone or _is_at(here, path))):
-                return None
-        finally:
-            os.close(here)
-        return _joined(self.mount.root, path[len(self.mount.point.rstrip(b"/")) :])
+        if _id(os.fstatvfs(self.opened)) != key[:8]:
+            raise FileNotFoundError  # Something was mounted over it just now; that is told soon.
+        found = _found(calls.open_by_handle(self.opened, key[8:]))
+        # Of what is not below the mount the kernel tells "/", or the path on the file system, which may look alike.
+        if self.mount.root != b"/" and not (is_below(found.path, self.mount.point) and found.there):
+            return None
+        path = _joined(self.mount.root, found.path[len(self.mount.point.rstrip(b"/")) :])
+        if found.deep:
+            raise TooDeep(path)
+        return path
 
     def let_go(self) -> None:
         if self.opened >= 0:
@@ -61,6 +70,7 @@ class FileSystems:
         self._fanotify = fanotify
         self._mounts = mounts
         self._known: dict[bytes, list[_Seen]] = {}
+        self._widest: dict[str, Mount] = {}  # by device
 
     def spots(self, real: bytes) -> list[Spot]:
         """Where a path without links (existing or not) lies: for an overlay, where it lies in each of its layers.
@@ -77,12 +87,12 @@ class FileSystems:
     def path(self, key: bytes) -> bytes | None:
         """From its file system's root on, the directory with this key (file system's id and handle); None: it is gone.
 
-        Of one that was removed and is still open somewhere the path is that where it was.
+        Of one that was removed and is still open somewhere the path is that where it was. Raises TooDeep.
         """
         there = False
         for seen in self._known.get(key[:8], ()):
             try:
-                if path := seen.path(key[8:]):
+                if path := seen.path(key):
                     return path
                 there = True
             except OSError:
@@ -99,14 +109,14 @@ class FileSystems:
         """Marks go with a file system that is unmounted, and the mounts that led to handles may be others."""
         self.let_go()
         self._known.clear()
+        self._widest.clear()
 
     def _marked(self, mount: Mount) -> bytes:
-        whole = self._widest(mount)
+        whole = self._whole(mount)
         try:
-            number = os.statvfs(whole.point).f_fsid & (1 << 64) - 1
-            if not number:
+            key = _id(os.statvfs(whole.point))
+            if not any(key):
                 raise Unmarkable(f"{_named(whole)}: it has no id")
-            key = number.to_bytes(8, "little")
             known = self._known.get(key)
             if known and known[0].mount.device != whole.device:
                 raise Unmarkable(f"{_named(whole)}: its id is also that of the one at {readable(known[0].mount.point)}")
@@ -119,10 +129,47 @@ class FileSystems:
             raise Unmarkable(f"{_named(whole)}: {error.strerror}") from None
         return key
 
-    def _widest(self, mount: Mount) -> Mount:
+    def _whole(self, mount: Mount) -> Mount:
         """The mount that shows most of the same file system: from it handles are resolved."""
-        same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
-        return min([*same, mount], key=lambda one: len(one.root))
+        found = self._widest.get(mount.device)
+        if found is None:
+            same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
+            found = self._widest[mount.device] = min([*same, mount], key=lambda one: len(one.root))
+        return found
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A directory's path as the kernel tells it. `deep`: of one above it, its own being too long; `there`: what lies
+    at the path is that directory, or was when it was removed."""
+
+    path: bytes
+    deep: bool
+    there: bool
+
+
+def _found(here: int) -> _Found:
+    """Closes `here`. Raises OSError."""
+    deep = False
+    try:
+        while True:
+            try:
+                path = os.readlink(b"/proc/self/fd/%d" % here)
+                removed = path.endswith(b" (deleted)") and os.fstat(here).st_nlink == 0
+                path = path[: -len(b" (deleted)")] if removed else path
+                return _Found(path, deep, removed or _is_at(here, path))
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+            above = os.open(b"..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here, deep = above, True
+    finally:
+        os.close(here)
+
+
+def _id(found: os.statvfs_result) -> bytes:
+    return (found.f_fsid & (1 << 64) - 1).to_bytes(8, "little")
 
 
 def _is_at(here: int, path: bytes) -> bool:

@@ -16,7 +16,7 @@ from inotify_simple import INotify, flags
 from service.sentinel.event import Event, Gap
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.told import APPEARED, ONDIR, Q_OVERFLOW, STRUCTURE, Told
-from service.sentinel.watches import LIMITS, Watches, limit
+from service.sentinel.watches import Watches, limit, setting
 from service.sentinel.way import Way
 
 _MOVE_SELF, _DELETE_SELF = int(flags.MOVE_SELF), int(flags.DELETE_SELF)
@@ -157,8 +157,7 @@ class Inotify:
     def _lost(self, wd: int, mask: int) -> None:
         watches = self._watches
         if mask & Q_OVERFLOW:
-            most = (LIMITS / "max_queued_events").read_text().strip()
-            self._missed = f"inotify's queue was full (fs.inotify.max_queued_events={most})"
+            self._missed = f"inotify's queue was full ({setting('max_queued_events')})"
             return
         if mask & _UNMOUNT or (wd in watches.tree and wd not in watches.dying):
             self._left = True

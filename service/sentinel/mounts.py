@@ -52,19 +52,23 @@ class Mounts:
         self._poll = select.poll()
         self._poll.register(self._checked, select.POLLPRI)
         self.all = mounted()
+        self._index = _Index(self.all)
         self._at: dict[bytes, Mount] = {}
 
     def news(self) -> list[Mount] | None:
         """The mounts that came or went since; None where nothing happened.
 
-        An id is given again: where the same list is read after a change, every mount may be another one.
+        An id is given again: where the same list is read after a change, any but the first may be another one.
         """
         if not self._poll.poll(0):
             return None
         before, self.all = self.all, mounted()
+        self._index = _Index(self.all)
         self._at.clear()
         known, now = set(before), set(self.all)
-        return [one for one in (*before, *self.all) if one not in known or one not in now] or list(self.all)
+        return [one for one in (*before, *self.all) if one not in known or one not in now] or [
+            one for one in self.all if one.point != b"/"
+        ]
 
     def at(self, real: bytes) -> Mount:
         """The mount on which a path without links lies (whether it exists or not)."""
@@ -72,7 +76,7 @@ class Mounts:
         if found is None:
             if len(self._at) > _MOST_KEPT:
                 self._at.clear()
-            found = self._at[real] = on(self.all, real)
+            found = self._at[real] = self._index.on(real)
         return found
 
     def below(self, real: bytes) -> list[Mount]:
@@ -91,12 +95,26 @@ def mounted() -> list[Mount]:
 
 
 def on(mounts: Sequence[Mount], real: bytes) -> Mount:
-    """The mount that the kernel comes to on its way to `real`: from each one on to the first that it meets there."""
-    ids = {one.id for one in mounts}
-    here = next(one for one in mounts if one.parent not in ids or one.parent == one.id)
-    while met := [one for one in mounts if one.parent == here.id != one.id and is_below(real, one.point)]:
-        here = min(met, key=lambda one: len(one.point))
-    return here
+    """The mount that the kernel comes to on its way to `real`."""
+    return _Index(mounts).on(real)
+
+
+class _Index:
+    """From each mount on to the first that is met there."""
+
+    def __init__(self, mounts: Sequence[Mount]) -> None:
+        ids = {one.id for one in mounts}
+        self._first = next(one for one in mounts if one.parent not in ids or one.parent == one.id)
+        self._in: dict[int, list[Mount]] = {}
+        for one in mounts:
+            if one is not self._first:
+                self._in.setdefault(one.parent, []).append(one)
+
+    def on(self, real: bytes) -> Mount:
+        here = self._first
+        while met := [one for one in self._in.get(here.id, ()) if is_below(real, one.point)]:
+            here = min(met, key=lambda one: len(one.point))
+        return here
 
 
 def only_swept(root: bytes) -> str | None:

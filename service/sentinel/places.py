@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.sentinel.filesystems import FileSystems, Spot
+from service.sentinel.filesystems import FileSystems, Spot, TooDeep
 from service.sentinel.mounts import is_below
 
 Names = dict[bytes, dict[bytes, bool]]
 """Names in a directory that lead to roots; whether the name is the root's own."""
-Place = tuple[tuple[bytes, ...], Names]
-"""The paths below roots that a directory has, and the names in it that lead to roots."""
-OUTSIDE: Place = ((), {})
+Place = tuple[tuple[bytes, ...], Names, bool]
+"""The paths below roots that a directory has, the names in it that lead to roots, and whether it lies below those
+paths, too deep for one of its own."""
+OUTSIDE: Place = ((), {}, False)
 _MOST_BORN = 16_384
 _MOST_PLACES = 16_384
 
@@ -49,7 +50,7 @@ class Places:
                     del names[name]
             if not names:
                 del self._ways[spot]
-        self.moved()
+        self._forget()
 
     def on(self, filesystem: bytes) -> list[bytes]:
         """The roots that lie on a file system."""
@@ -57,17 +58,21 @@ class Places:
 
     def find(self, key: bytes) -> Place | None:
         """The place of a directory; None: it is gone, and nothing told yet where it was."""
-        path = self._path(key)
+        deep = False
+        try:
+            path = self._path(key)
+        except TooDeep as error:
+            path, deep = error.above, True
         if path is None:
             return None
         paths = [
-            ours + path[len(real.rstrip(b"/")) :]
+            (ours.rstrip(b"/") + path[len(real.rstrip(b"/")) :]) or b"/"
             for spots in self._roots.values()
             for (filesystem, real), ours in spots
             if filesystem == key[:8] and is_below(path, real)
         ]
-        names = self._ways.get((key[:8], path))
-        place = (tuple(dict.fromkeys(paths)), names or {}) if paths or names else OUTSIDE
+        names = {} if deep else self._ways.get((key[:8], path), {})
+        place = (tuple(dict.fromkeys(paths)), names, deep) if paths or names else OUTSIDE
         self._know(key, place)
         return place
 
@@ -81,15 +86,22 @@ class Places:
             self._born_before, self._born = self._born, {}
         self._born[key] = (parent, name)
 
-    def moved(self, key: bytes = b"", parent: bytes = b"", name: bytes = b"") -> None:
-        """A directory was renamed (to that name, unless it has moved on): all that is below it has other paths."""
+    def moved(self, key: bytes) -> None:
+        """A directory was renamed: what is below it has other paths, and where it is now must be asked."""
+        self._born.pop(key, None)
+        self._born_before.pop(key, None)
+        self._forget()
+
+    def gone(self, key: bytes) -> bool:
+        """Whether the kernel does not find it any more."""
+        try:
+            return self._filesystems.path(key) is None
+        except TooDeep:
+            return False
+
+    def _forget(self) -> None:
         self.known.clear()
         self._paths.clear()
-        if key:
-            self._born.pop(key, None)
-            self._born_before.pop(key, None)
-            if parent and self._filesystems.path(key) is None:
-                self.born(key, parent, name)
 
     def _know(self, key: bytes, place: Place) -> None:
         if len(self.known) >= _MOST_PLACES:

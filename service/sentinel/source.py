@@ -8,12 +8,13 @@ import platform
 import select
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from service.sentinel.configuration import Configuration
-from service.sentinel.event import Event, Gap, Source
+from service.sentinel.event import Event, Gap, Source, WatchLimit
 from service.sentinel.fanotify import Fanotify
 from service.sentinel.filesystems import Unmarkable
 from service.sentinel.inotify import Inotify
@@ -29,6 +30,7 @@ class Both:
     def __init__(self, fanotify: Fanotify) -> None:
         self._fanotify = fanotify
         self._inotify: Inotify | None = None
+        self._lock = threading.Lock()
         self._ready = select.epoll()
         self._ready.register(fanotify.fileno(), select.EPOLLIN)
         self.by_inotify: dict[bytes, str] = {}
@@ -55,7 +57,10 @@ class Both:
         while self._fanotify.refused:
             root, why = self._fanotify.refused.popitem()
             self._fanotify.forget(root)
-            self._fall_back(root, why)
+            try:
+                self._fall_back(root, why)
+            except WatchLimit as limit:
+                why = f"{why}; {limit}"
             told.append(Gap(root, f"watched by inotify from here on: {why}", time.time()))
         if self._inotify:
             told += self._inotify.read()
@@ -69,9 +74,10 @@ class Both:
 
     def _fall_back(self, root: bytes, why: str) -> None:
         self.by_inotify[root] = why
-        if self._inotify is None:
-            self._inotify = Inotify()
-            self._ready.register(self._inotify.fileno(), select.EPOLLIN)
+        with self._lock:
+            if self._inotify is None:
+                self._inotify = Inotify()
+                self._ready.register(self._inotify.fileno(), select.EPOLLIN)
         self._inotify.watch(root)
 
 

@@ -34,6 +34,7 @@ class Told:
         self.waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._waiting: list[Event | Gap] = []
         self._last: dict[bytes, tuple[What, int]] = {}
+        self._gaps: set[tuple[bytes, str]] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -46,7 +47,10 @@ class Told:
                 self._waiting.append(Event(path, what, bool(mask & ONDIR), at, pid or None))
 
     def gap(self, root: bytes, why: str) -> None:
-        self._waiting.append(Gap(root, why, time.time()))
+        """Once for each reason: it is swept when all is read."""
+        if (root, why) not in self._gaps:
+            self._gaps.add((root, why))
+            self._waiting.append(Gap(root, why, time.time()))
 
     def wake(self) -> None:
         """There is more to read than the kernel knows of."""
@@ -57,6 +61,7 @@ class Told:
             os.eventfd_read(self.waker)
         taken, self._waiting = self._waiting, []
         self._last.clear()
+        self._gaps.clear()
         return taken
 
     def close(self) -> None:

@@ -39,23 +39,11 @@ class Tree:
 
     def drop(self, wd: int, path: bytes) -> bool:
         """Take away the places that make this path. True: none is left, and the descriptor is not known any more."""
-        left = [place for place in self._places(wd) if path not in self._follow([(place, b"")])]
-        self.remove(wd)
-        if left:
-            self._place[wd] = left[0]
-            if left[1:]:
-                self._more[wd] = left[1:]
-        return not left
+        return self._keep(wd, [place for place in self._places(wd) if path not in self._follow([(place, b"")])])
 
     def untop(self, wd: int, root: bytes) -> bool:
         """Take away the place that it has as this root. True: none is left."""
-        left = [place for place in self._places(wd) if place != _packed(0, root)]
-        self.remove(wd)
-        if left:
-            self._place[wd] = left[0]
-            if left[1:]:
-                self._more[wd] = left[1:]
-        return not left
+        return self._keep(wd, [place for place in self._places(wd) if place != _packed(0, root)])
 
     def remove(self, wd: int) -> None:
         """Forget it; what hangs from it has no path any more."""
@@ -92,6 +80,14 @@ class Tree:
             end = alive[wd] if wd in alive and wd not in chain else bool(self.paths(wd))
             alive.update(dict.fromkeys(chain, end))
         return [wd for wd in self._place if not alive.get(wd, True)]
+
+    def _keep(self, wd: int, places: list[bytes]) -> bool:
+        self.remove(wd)
+        if places:
+            self._place[wd] = places[0]
+        if places[1:]:
+            self._more[wd] = places[1:]
+        return not places
 
     def _places(self, wd: int) -> list[bytes]:
         place = self._place.get(wd)

@@ -13,11 +13,10 @@ from inotify_simple import INotify, flags
 
 from service.sentinel.event import WatchLimit
 from service.sentinel.mounts import Mount
-from service.sentinel.told import CREATE, ONDIR, STRUCTURE, Told
+from service.sentinel.told import CREATE, DELETE, ONDIR, STRUCTURE, Told
 from service.sentinel.tree import Tree
 from service.sentinel.way import Way
 
-LIMITS = Path("/proc/sys/fs/inotify")
 SLICE = 256
 """Directories that are entered before others have their turn."""
 _ADD = int(flags.MASK_ADD)
@@ -67,9 +66,14 @@ class Watches:
                     self._place(top, here, 0, root)
         except WatchLimit as limit:
             self._stop(root, limit)
-        except OSError:
-            pass  # It went meanwhile; its way will tell.
+        except _VANISHED:
+            pass  # Its way will tell.
+        except OSError as error:
+            self._told.gap(root, f"it cannot be watched: {error.strerror}")
         previous, self.roots[root] = self.roots.get(root, 0), top
+        if at is not None and top != previous:
+            kind = ONDIR if walk else 0
+            self._told.event(root, (CREATE if top else DELETE) | kind, at)
         if previous not in (0, top) and self.tree.untop(previous, root):
             self.unwatch([previous])
         self._unway(root, now)
@@ -196,10 +200,16 @@ class Watches:
 
 def limit(name: str) -> WatchLimit:
     """Says which of the kernel's settings to raise."""
-    given = (LIMITS / name).read_text().strip()
-    return WatchLimit(
-        f"inotify gives no more than fs.inotify.{name}={given}; next: raise it in /etc/sysctl.d, or take fanotify"
-    )
+    return WatchLimit(f"inotify gives no more than {setting(name)}; next: raise it in /etc/sysctl.d, or take fanotify")
+
+
+def setting(name: str) -> str:
+    """One of inotify's, as sysctl writes it; a unit that may not see the kernel's settings does not see its value."""
+    try:
+        value = Path("/proc/sys/fs/inotify", name).read_text(encoding="ascii").strip()
+    except OSError:
+        value = "(not to be read here)"
+    return f"fs.inotify.{name}={value}"
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ from tests.bench.micro import micro_accuracy
 from tests.bench.sentinel.latency import latency
 from tests.bench.sentinel.pace import idle, sustained
 from tests.bench.sentinel.truth import small_files, weights
+from tests.bench.sentinel.loss import loss, transient
+from tests.bench.sentinel.watched import watches
 from tests.bench.vision.latency import first_token, loop_block, overhead
 from tests.bench.vision.steady import disconnects, memory
 from tests.bench.vision.throughput import throughput
@@ -32,4 +34,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "sentinel-idle": idle,
     "sentinel-small-files": small_files,
     "sentinel-weights": weights,
+    "sentinel-loss": loss,
+    "sentinel-transient": transient,
+    "sentinel-watches": watches,
 }
