@@ -6,6 +6,7 @@ from tests.bench.deploys import demo_cold, demo_warm, nothing_to_do, one_line_ch
 from tests.bench.figure import Figure
 from tests.bench.lab import lab_up
 from tests.bench.micro import micro_accuracy
+from tests.bench.sentinel.recording import recording
 from tests.bench.vision.latency import first_token, loop_block, overhead
 from tests.bench.vision.steady import disconnects, memory
 from tests.bench.vision.throughput import throughput
@@ -24,4 +25,5 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "vision-loop": loop_block,
     "vision-disconnects": disconnects,
     "vision-memory": memory,
+    "sentinel-recording": recording,
 }
