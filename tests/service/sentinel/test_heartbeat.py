@@ -18,8 +18,8 @@ from service.sentinel.configuration import Configuration
 from service.sentinel.exposition import write
 from service.sentinel.heartbeat import Heartbeat, State
 from service.sentinel.record import Finding, Recorder
+from tests.service.sentinel.findings import change
 from tests.service.sentinel.receivers import journal, until
-from tests.service.sentinel.test_record import change
 
 STATE = State(
     source="fanotify",
