@@ -12,8 +12,6 @@ from service.sentinel.record import Finding, Recorder
 from tests.service.sentinel.findings import change, entry, lines, sound
 from tests.service.sentinel.receivers import journal
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
