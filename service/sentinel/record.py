@@ -21,6 +21,7 @@ from service.sentinel.outlets.message import RANKS, Told, cut
 from service.sentinel.outlets.outlet import Condition
 
 STATE = Path("/var/lib/casemate/sentinel")
+_LOOK_BACK = 500  # Lines that are read at the start for when the last alerts were.
 _BURST = 100  # Lines of one group, from which on a line sums them up.
 _MOST_NOTES = 1000  # Kept in memory while the ledger takes nothing.
 _MOST_TOLD = 10_000  # Changes that outlets know of though the ledger does not.
@@ -63,7 +64,7 @@ class Recorder:
         self._lock = threading.RLock()
         self._alerts: Counter[tuple[str, str]] = Counter()
         self._planned = self._given_back = self._forgotten = 0
-        self._last: dict[str, float] = {one.severity: one.at for one in recorded(ledger, 2000) if one.severity}
+        self._last: dict[str, float] = {one.severity: one.at for one in recorded(ledger, _LOOK_BACK) if one.severity}
         self._notes: list[dict[str, Any]] = []
         self._told_unrecorded: set[tuple[bytes, str, tuple[int, ...]]] = set()
         self._failing_since: float | None = None

@@ -7,9 +7,10 @@ from tests.bench.figure import Figure
 from tests.bench.lab import lab_up
 from tests.bench.micro import micro_accuracy
 from tests.bench.sentinel.latency import latency
-from tests.bench.sentinel.pace import idle, sustained
-from tests.bench.sentinel.truth import small_files, weights
 from tests.bench.sentinel.loss import loss, transient
+from tests.bench.sentinel.pace import idle, sustained
+from tests.bench.sentinel.recording import recording
+from tests.bench.sentinel.truth import small_files, weights
 from tests.bench.sentinel.watched import watches
 from tests.bench.vision.latency import first_token, loop_block, overhead
 from tests.bench.vision.steady import disconnects, memory
@@ -37,4 +38,5 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "sentinel-loss": loss,
     "sentinel-transient": transient,
     "sentinel-watches": watches,
+    "sentinel-recording": recording,
 }

@@ -17,11 +17,11 @@ from service.ledger.chain import RESERVED, parse
 from service.ledger.head import observe
 from service.ledger.tail import last
 from service.sentinel.configuration import Outlets
-from service.sentinel.outlets.alertmanager import Alertmanager
 from service.sentinel.outlets.grouping import Grouping
 from service.sentinel.outlets.journald import Journald
 from service.sentinel.outlets.message import RANKS, Message, Told
 from service.sentinel.outlets.outlet import Condition, Outlet, Receiver
+from service.sentinel.outlets.prometheus import Alertmanager
 from service.sentinel.outlets.spool import Spool
 from service.sentinel.outlets.syslog import Syslog
 from service.sentinel.outlets.webhook import Webhook

@@ -35,7 +35,7 @@ class Message:
 
     `first_seq`, `last_seq`: their numbers in the ledger, others may lie between; None: not in the ledger. `first`,
     `last`: seconds since 1970. `what`: counts by kind of change. `paths`: of the first 20. `detail`: fields of the
-    first line. Nothing in it is dangerous to a terminal.
+    first line.
     """
 
     host: str
@@ -71,7 +71,11 @@ class Message:
             self.paths.append(shortened(path, _LONGEST))
 
     def text(self) -> str:
-        """One line for people."""
+        """One line for people, safe for their terminals."""
+        text = self._sentence()
+        return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+    def _sentence(self) -> str:
         where = f" in container {self.container}" if self.container else ""
         start = f"{self.severity or 'info'}: {self.set or 'sentinel'}: "
         if self.event != "alert":

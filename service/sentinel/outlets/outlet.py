@@ -15,6 +15,7 @@ from service.sentinel.outlets.spool import Spool
 LONGEST_PAUSE = 300.0
 """Seconds between two tries, at most."""
 _TRIES_OF_THE_REFUSED = 3
+_REMIND = 60.0  # Seconds.
 
 
 class Refused(Exception):
@@ -29,7 +30,7 @@ class Receiver(Protocol):
     def deliver(self, message: Message) -> None: ...
 
     def remind(self) -> None:
-        """Called about once a minute while nothing waits."""
+        """Called once a minute, unless messages wait."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,16 @@ class Outlet:
             self._thread.join(seconds)
 
     def _run(self) -> None:
+        remind_at = time.monotonic() + _REMIND
         while True:
             message = self.spool.take()
-            if message is None and self._closing.is_set():
-                return
-            if message is None and self._wake.wait(60):
-                self._wake.clear()
-                continue
+            if message is None:
+                if self._closing.is_set():
+                    return
+                if self._wake.wait(max(0, remind_at - time.monotonic())):
+                    self._wake.clear()
+                    continue
+                remind_at = time.monotonic() + _REMIND
             delivered = self._try(message)
             self._tell_dropped()
             if not delivered and self._closing.wait(self._pause()):

@@ -18,8 +18,8 @@ from service.sentinel.configuration import Configuration
 from service.sentinel.exposition import write
 from service.sentinel.heartbeat import Heartbeat, State
 from service.sentinel.record import Finding, Recorder
+from tests.service.sentinel.findings import change
 from tests.service.sentinel.receivers import journal, until
-from tests.service.sentinel.test_record import change
 
 STATE = State(
     source="fanotify",
@@ -142,9 +142,10 @@ def test_the_file_is_for_the_group_of_its_directory_and_never_half(metrics: Path
 
     writer = threading.Thread(target=again)
     writer.start()
-    while writer.is_alive():
+    while True:
         sizes.add(len(metrics.read_text()))
-    writer.join()
+        if not writer.is_alive():
+            break
     assert sizes == {4000}
     assert [path.name for path in metrics.parent.iterdir()] == ["metrics.prom"]
 

@@ -36,6 +36,12 @@ def test_a_note_is_a_sentence(fields: dict[str, str], text: str) -> None:
     assert message(0, "started", fields.pop("severity", None), **fields).text() == text
 
 
+def test_no_note_reaches_a_terminal_unescaped() -> None:
+    text = message(0, "unreadable", "high", why="b'\n\x1b[2J\u202e' \udc80", paths=["/\x07"]).text()
+    assert text.isprintable()
+    assert "\\n\\x1b[2J\\u202e" in text
+
+
 def test_it_comes_back_from_the_disk_as_it_was() -> None:
     one = message(3, path="/é\\x1b", before={"mode": "0644"})
     assert Message.decoded(one.encoded()) == one

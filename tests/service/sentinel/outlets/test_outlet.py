@@ -4,6 +4,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from service.sentinel.outlets.message import Message
 from service.sentinel.outlets.outlet import LONGEST_PAUSE, Outlet, Refused
 from service.sentinel.outlets.spool import Spool
@@ -85,6 +87,20 @@ def test_what_the_spool_drops_is_said(tmp_path: Path) -> None:
     until(lambda: one.spool.depth == 0)
     one.close(5)
     assert ("outlet_dropped", "picky", {"messages": 7}) in said
+
+
+def test_a_receiver_is_reminded_even_while_small_talk_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.sentinel.outlets.outlet._REMIND", 0.2)
+    picky = Picky()
+    one = outlet(picky, tmp_path, [])
+    one.start()
+    end = time.monotonic() + 20
+    while picky.reminders < 2 and time.monotonic() < end:
+        one.put(message(0, "started", None))
+        time.sleep(0.02)
+    one.close(5)
+    assert picky.reminders >= 2
+    assert picky.got
 
 
 def test_closing_waits_no_longer_than_told_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.sentinel.outlets.alertmanager import FIRES, Alertmanager
 from service.sentinel.outlets.message import Message, Told
+from service.sentinel.outlets.prometheus import FIRES, Alertmanager
 from tests.service.sentinel.receivers import Web, web
 
 
