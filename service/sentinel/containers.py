@@ -84,7 +84,7 @@ class Containers:
         self._watched = watched is not None
         self._may_change = (watched.may_change if watched else None) or {}
         self.docker = Docker(socket)
-        self.trouble: str | None = None
+        self.trouble: str | None = "the Docker engine has not been asked yet"
         self.changed = threading.Event()
         """Set when what `roots` and `found` tell has changed; who waits for it clears it."""
         self._proc = proc

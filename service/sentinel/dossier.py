@@ -45,7 +45,7 @@ class Dossiers:
             told["processes"] = docker.processes(held.container_id)
         for name, value in told.items():
             self._keep(held, f"{name}.json", _json(value))
-        with suppress(OSError):
+        with suppress(OSError, EOFError):  # a compressed one may be cut
             self._keep(held, "alerts.jsonl", b"".join(line + b"\n" for line in last(self._alerts, _LINES)))
 
     def keep_files(self, held: Held, changes: Sequence[Change], backing: Callable[[bytes], bytes]) -> None:
@@ -54,8 +54,8 @@ class Dossiers:
             if held.evidence["files"] >= MOST_FILES:
                 self._refuse(held, f"more than {MOST_FILES} files; the alerts tell the rest")
                 return
+            self._keep_file(held, f"{held.evidence['files'] + 1:04d}", change, backing(change.path))
             held.evidence["files"] += 1
-            self._keep_file(held, f"{held.evidence['files']:04d}", change, backing(change.path))
 
     def _keep_file(self, held: Held, number: str, change: Change, path: bytes) -> None:
         place, room = self._directory / held.id / "files", self._room(held)

@@ -55,8 +55,12 @@ def network_of(pid: int, most: int = 1 << 20) -> dict[str, str]:
 
 def used(directory: Path) -> int:
     """Bytes that files below a directory take on the disk."""
-    paths = (Path(place, name) for place, _, names in os.walk(directory) for name in names)
-    return sum(path.lstat().st_blocks * 512 for path in paths)
+    total = 0
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):  # a record that is being replaced
+                total += Path(place, name).lstat().st_blocks * 512
+    return total
 
 
 def _opened(path: bytes) -> int:

@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from service.sentinel.change import Change
+
 RECORD = "record.json"
+COMPONENTS = ("vision", "gate")
+"""Whose door is shut while the engine cannot tell which containers there are."""
 State = Literal["pending", "in force", "released", "unreadable"]
 
 
@@ -42,6 +46,11 @@ class Held:
         """Decided, and not released."""
         return self.state in ("pending", "in force")
 
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """The components whose door is shut for it."""
+        return (self.component,) if self.component else COMPONENTS
+
     def content(self) -> bytes:
         """What `save` writes."""
         return json.dumps(asdict(self), indent=1).encode()
@@ -69,6 +78,17 @@ def saved(directory: Path) -> dict[str, Held]:
             unread.said = f"{path} cannot be read ({error}); next: look at it, and move {path.parent} away"
             found[unread.id] = unread
     return found
+
+
+def component_of(container: str) -> str:
+    """By its name, casemate-<component>-<release>, when the engine does not know it any more."""
+    parts = container.split("-")
+    return parts[1] if len(parts) == 3 else container
+
+
+def again(held: Held) -> Change:
+    """The change that a quarantine is for, after a restart of the sentinel: only its sentence is left."""
+    return Change(held.because.partition(": ")[2].encode(), "host", "changed", None, None, held.since, "event")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -14,15 +14,12 @@ from service.sentinel.containers import Container, Containers
 from service.sentinel.docker import DockerError
 from service.sentinel.dossier import MOST_FILES, Dossiers
 from service.sentinel.entry import readable
-from service.sentinel.held import RECORD, Held, new_id, saved
+from service.sentinel.held import RECORD, Held, again, component_of, new_id, saved
 from service.sentinel.hold import hold, let_go
 from service.sentinel.maintenance import Maintenance
 
 STATE = Path("/var/lib/casemate/sentinel/quarantine")
 ALERTS = Path("/var/log/casemate/sentinel/alerts.jsonl")
-COMPONENTS = ("vision", "gate")
-"""Whose door is shut while the engine cannot tell which containers there are."""
-
 _AGAIN = 0.5
 _LOOK = 1.0
 """Seconds: until the engine is asked again when it did not answer, and until it is seen that nobody undid anything."""
@@ -87,7 +84,7 @@ class Quarantine:
             for name, found in self._targets(change):
                 held = next((one for one in self._held.values() if one.in_force and one.container == name), None)
                 if held is None:
-                    component = found.component if found else _component(name)
+                    component = found.component if found else component_of(name)
                     because = f"{change.what}: {readable(change.inside or change.path)}"
                     held = Held(new_id(), name, found.id if found else "", component, reaction, because, time.time())
                     self._held[held.id] = held
@@ -135,7 +132,7 @@ class Quarantine:
                 except OSError:
                     held.state, held.said, held.released = before
                     raise
-            for component in _doors(held):
+            for component in held.doors:
                 self._maintenance.open(component, held.id)
         except (DockerError, OSError) as error:
             raise QuarantineError(f"{held.id} is still in force: {error}") from error
@@ -153,7 +150,7 @@ class Quarantine:
     def _shut(self, held: Held) -> None:
         """The record, then the door; whatever the disk takes of it. The thread does the rest of it later."""
         self._try_to_save(held)
-        for component in _doors(held):
+        for component in held.doors:
             try:
                 self._maintenance.shut(component, held.id)
             except OSError as error:
@@ -167,7 +164,10 @@ class Quarantine:
             for held in list(self._held.values()):
                 if held.in_force and not self._ended.is_set():
                     with self._acting:
-                        self._keep(held)
+                        try:
+                            self._keep(held)
+                        except Exception as error:  # whatever it is: this thread goes on, and the door stays shut
+                            held.said = f"{type(error).__name__}: {error}"
 
     def _keep(self, held: Held) -> None:
         if not held.in_force:  # released while this thread waited
@@ -212,12 +212,12 @@ class Quarantine:
         if self._containers.trouble:
             held.said = self._containers.trouble
             return
-        for change in self._found.pop(held.id, []) or [_again(held)]:
+        for change in self._found.pop(held.id, []) or [again(held)]:
             self.react(change, held.reaction)
         held.state, held.said = "released", "a quarantine of each container took its place"
         held.released = {"at": time.time(), "by": "sentinel", "reason": held.said}
         self._save(held)
-        for component in _doors(held):
+        for component in held.doors:
             self._maintenance.open(component, held.id)
 
     def _refused(self, held: Held, why: str) -> None:
@@ -241,18 +241,3 @@ class Quarantine:
             "released",
         )
         return {**{name: getattr(held, name) for name in named}, "directory": str(self._directory / held.id)}
-
-
-def _component(container: str) -> str:
-    """By its name, casemate-<component>-<release>, when the engine does not know it any more."""
-    parts = container.split("-")
-    return parts[1] if len(parts) == 3 else container
-
-
-def _doors(held: Held) -> tuple[str, ...]:
-    return (held.component,) if held.component else COMPONENTS
-
-
-def _again(held: Held) -> Change:
-    """The change of a quarantine that the sentinel was restarted in: only its sentence is left."""
-    return Change(held.because.partition(": ")[2].encode(), "host", "changed", None, None, held.since, "event")
