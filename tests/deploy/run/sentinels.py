@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,16 +40,18 @@ class Sentinel:
         self.asked.append((" ".join(verb), given))
         if isinstance(self.says, CasemateError):
             raise self.says
+        if self.says is not None:
+            return self.says
         if verb == ("baseline", "sign"):
             self.signature = str(given["signature"]).encode()
             verify(self.document, self.signature, self._settings, BASELINE)
         if verb == ("window", "close"):
             self.sequence, self.signature = self.sequence + 1, b""
-            return {"baseline": self.baseline, "planned": 1, "unplanned": self.unplanned}
-        return {"baseline": self.baseline}
+            return {"baseline": self.summary, "planned": 1, "unplanned": self.unplanned}
+        return {"baseline": self.summary}
 
     @property
-    def baseline(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         return {"sequence": self.sequence, "signed": bool(self.signature)}
 
     @property
@@ -86,7 +87,7 @@ def settings(tmp_path: Path) -> ReleaseSettings:
 
 
 @pytest.fixture
-def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: ReleaseSettings) -> Iterator[Sentinel]:
+def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: ReleaseSettings) -> Sentinel:
     """The sentinel of `gpu1`; the operator's state lies in tmp_path."""
     there = Sentinel(settings)
     for module in (window, baseline):
