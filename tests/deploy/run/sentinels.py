@@ -32,7 +32,7 @@ class Sentinel:
         self._settings = settings
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.entries = {"/etc/a": entry(), "/etc/b": entry()}
-        self.sequence, self.signature = 1, b""
+        self.sequence, self.signature, self.host = 1, b"", "SHA256:gpu1"
         self.says: dict[str, Any] | CasemateError | None = None
         self.unplanned = 0
 
@@ -63,7 +63,7 @@ class Sentinel:
     @property
     def document(self) -> bytes:
         sha256 = hashlib.sha256(self.content).hexdigest()
-        said = {"schema": 1, "host": "SHA256:gpu1", "sequence": self.sequence, "sha256": sha256, "entries": 2}
+        said = {"schema": 1, "host": self.host, "sequence": self.sequence, "sha256": sha256, "entries": 2}
         return json.dumps(said, sort_keys=True).encode()
 
     def of_host(self, _: Any) -> baseline.Baseline:
