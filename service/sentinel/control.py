@@ -53,9 +53,10 @@ class _Connection(socketserver.StreamRequestHandler):
         credentials = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         uid = struct.unpack("3i", credentials)[1]
         try:
+            line = self.rfile.readline(_LONGEST)  # Read in any case: who is refused must get to hear it.
             if uid not in (0, os.geteuid()):
                 raise ControlError(f"uid {uid} may not ask; next: sudo")
-            asked = json.loads(self.rfile.readline(_LONGEST))
+            asked = json.loads(line)
             if not isinstance(asked, dict):
                 raise ControlError("expected one JSON object a line")
             told = {"ok": True, **self.server.answer(asked)}

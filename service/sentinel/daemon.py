@@ -32,7 +32,7 @@ from service.sentinel.signature import host_name
 from service.sentinel.source import chosen
 from service.sentinel.sweep import Sweeper, Swept
 from service.sentinel.territory import origins
-from service.sentinel.tick import Clocks
+from service.sentinel.tick import Passed, waited
 from service.sentinel.who import Asked
 from service.sentinel.window import Windows
 
@@ -95,6 +95,7 @@ class Daemon:
         )
         self._readiness = Readiness()
         self._stop = threading.Event()
+        self._watching = 0.0
         self._failed: str | None = None
         self._began = time.time()
 
@@ -104,10 +105,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         self._start()
-        clocks, roots_due, alive_due = Clocks(), 0.0, 0.0
-        while not self._stop.wait(_TICK):
+        roots_due = alive_due = 0.0
+        while True:
+            self._jumped(waited(self._stop, _TICK))
+            if self._stop.is_set():
+                break
             now = time.monotonic()
-            self._jumped(clocks)
             if now >= roots_due or self._containers.changed.is_set():
                 self._containers.changed.clear()
                 roots_due = now + _ROOTS
@@ -130,7 +133,12 @@ class Daemon:
         found, deviating = self._judge.ask(lambda store: (beginning.kept(store), deviations.count(store)), 30)
         return {
             "since": round(self._began),
-            "source": {"name": self._source.name, "why": self._why, "events": self._reader.events},
+            "source": {
+                "name": self._source.name,
+                "why": self._why,
+                "events": self._reader.events,
+                "watching_seconds": round(self._watching, 3),
+            },
             "roots": len(self._coverage.territory.roots),
             "swept": {"at": round(last.ended), "seen": last.seen, "seconds": round(last.seconds, 3)},
             "gaps": {"all": self._coverage.gaps, "open": self._coverage.gaps_open},
@@ -151,7 +159,9 @@ class Daemon:
         since = self._store.fact(_ALIVE_FACT)
         if self._configuration.containers:
             self._containers.start()
+        began = time.monotonic()
         new, _ = self._coverage.refresh()
+        self._watching = time.monotonic() - began
         beginning.begin(self._store, self._baseline, self._bounds, self._recorder)
         self._enrolment.begin(self._store, new)
         self._store.commit()
@@ -205,14 +215,13 @@ class Daemon:
         for root in {one.root for one in (*new, *gone)}:
             self._sweeper.ask(root, partial(self._enrolment.root_swept, root))
 
-    def _jumped(self, clocks: Clocks) -> None:
-        stood, jumped = clocks.tick(_TICK)
-        if stood:
-            why = f"the sentinel stood still for {stood:.1f} s: stopped, or the host was"
+    def _jumped(self, passed: Passed) -> None:
+        if passed.stood:
+            why = f"the sentinel stood still for {passed.stood:.1f} s: stopped, or the host was"
             self._recorder.note("coverage_gap", "medium", root="/", why=why)
             self._sweeper.everything()
-        if jumped:
-            self._recorder.note("clock_jumped", "medium", seconds=round(jumped, 3))
+        if passed.jumped:
+            self._recorder.note("clock_jumped", "medium", seconds=round(passed.jumped, 3))
 
     def _window_over(self) -> None:
         window = self._windows.open

@@ -28,10 +28,7 @@ def deviate(store: Store, path: bytes, before: Entry | None, after: Entry | None
     What counts is whether what lies there now was announced, whatever had been done to it before.
     """
     found = of(store, path)
-    if found is None or found.accepted:
-        kept = before
-    else:
-        kept = found.kept
+    kept = before if found is None or found.accepted else found.kept
     if (kept is None and after is None) or (kept and after and not differences(kept, after)):
         store.execute("DELETE FROM deviations WHERE directory=? AND name=?", split(path))
         return

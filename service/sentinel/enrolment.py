@@ -89,5 +89,5 @@ class Enrolment:
 
     def _appeared(self, container: str) -> None:
         run = self._windows.announced(container)
-        severity: Severity | None = "high" if self.known and not run else None
+        severity: Severity | None = None if run or not self.known else "high"
         self._recorder.note("container_appeared", severity, container=container, run=run)

@@ -121,6 +121,7 @@ class Judge(threading.Thread):
         """One batch."""
         if not dirts:
             return
+        self._store.prefetch([dirt.path for dirt in dirts])
         for dirt in dirts:
             self._waiting.discard(dirt.path)
             watched = self._territory().of(dirt.path)
@@ -201,7 +202,8 @@ class Judge(threading.Thread):
                 self._store.put(dirt.path, now, pending)
                 if self.has_baseline and not watched.container:
                     deviations.deviate(self._store, dirt.path, None, now, planned=True)
-            elif not self._tell(dirt, watched, "created", None, now):
+                return
+            if not self._tell(dirt, watched, "created", None, now):
                 return
         elif known.pending == ENROLLED:
             self._store.put(dirt.path, now, pending)

@@ -53,7 +53,6 @@ class Reader(threading.Thread):
             watched = territory.of(one.path)
             if watched is None:
                 continue
-            path = watched.backing + one.path[len(watched.root) :] if watched.backing else one.path
             who = self._who.of(one.pid) if self._who and one.pid else None
-            if not self._dirty.event(path, one, who):
+            if not self._dirty.event(watched.kept_at(one.path), one, who):
                 self._gap(Gap(watched.root, "more changed at once than can be kept in mind", one.at))

@@ -49,12 +49,12 @@ class Rehash(threading.Thread):
         store = Store(self._database, readonly=True)
         self._resume(store)
         while not self._ended.is_set():
-            if not self._total:
-                self._total = sum(_cost(known.entry) for _, known in store.every())
             at_once = self._now.wait(_STEP)
             self._now.clear()
-            if at_once:
-                self._spent = self._hours * 3600
+            if not self._total:
+                self._total = sum(_cost(known.entry) for _, known in store.every())
+            if at_once:  # From the start, to the end.
+                self._after, self._done, self._spent = None, 0.0, self._hours * 3600
             self._spent += _STEP
             self._step(store)
         store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import stat_result
 from pathlib import Path
@@ -21,6 +21,7 @@ ENROLLED: Pending = 2
 """It is to be taken as it is; its hash is still being read."""
 UNREADABLE: Pending = 3
 
+_AT_ONCE = 256
 _STAMP = struct.Struct("<IIIqQQqq")
 _FORMS: dict[Kind, int] = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "link": stat.S_IFLNK}
 _KINDS: dict[int, Kind] = {form: kind for kind, form in _FORMS.items()}
@@ -75,6 +76,7 @@ class Store:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         self._put: dict[bytes, tuple[object, ...]] = {}
+        self._ahead: dict[bytes, tuple[object, ...] | None] = {}
         self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._database.text_factory = bytes
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-2000", "wal_autocheckpoint=1000"):
@@ -86,21 +88,37 @@ class Store:
             self._database.execute("BEGIN")
 
     def get(self, path: bytes) -> Known | None:
-        row = self._put.get(path)
-        if row is None:
+        if path in self._put:
+            return _known(self._put[path][2:])
+        if path in self._ahead:
+            row = self._ahead[path]
+        else:
             query = f"SELECT {_FIELDS} FROM entries WHERE directory=? AND name=?"  # noqa: S608 - our own constant
             row = self._database.execute(query, split(path)).fetchone()
-        else:
-            row = row[2:]
         return _known(row) if row else None
+
+    def prefetch(self, paths: Sequence[bytes]) -> None:
+        """They will be asked for next: all at once is quicker."""
+        self._ahead = dict.fromkeys(paths)
+        for start in range(0, len(paths), _AT_ONCE):
+            wanted = [part for path in paths[start : start + _AT_ONCE] for part in split(path)]
+            values = ", ".join(["(?, ?)"] * (len(wanted) // 2))
+            query = (
+                f"WITH wanted(d, n) AS (VALUES {values}) SELECT directory, name, {_FIELDS}"  # noqa: S608 - our own
+                " FROM wanted CROSS JOIN entries ON directory=d AND name=n"  # In this order: by the primary key.
+            )
+            for row in self._database.execute(query, wanted):
+                self._ahead[row[0] + b"/" + row[1]] = row[2:]
 
     def put(self, path: bytes, entry: Entry, pending: Pending = SETTLED) -> None:
         if len(self._put) > 1000:
             self._flush()
         self._put[path] = (*split(path), *_row(entry, pending))
+        self._ahead.pop(path, None)
 
     def remove(self, path: bytes) -> None:
         self._put.pop(path, None)
+        self._ahead.pop(path, None)
         self._database.execute("DELETE FROM entries WHERE directory=? AND name=?", split(path))
 
     def children(self, directory: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -127,6 +145,7 @@ class Store:
 
     def remove_below(self, path: bytes) -> None:
         self._flush()
+        self._ahead.clear()
         base = path.rstrip(b"/")
         query = "DELETE FROM entries WHERE (directory=? OR (directory>=? AND directory<?)) AND name<>x''"
         self._database.execute(query, (base, base + b"/", base + b"0"))
@@ -165,6 +184,7 @@ class Store:
 
     def rollback(self) -> None:
         self._put.clear()
+        self._ahead.clear()
         self._database.execute("ROLLBACK")
         self._database.execute("BEGIN")
 

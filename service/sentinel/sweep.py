@@ -12,9 +12,10 @@ from pathlib import Path
 from service.sentinel.dirty import Dirty
 from service.sentinel.hashing import stand_back
 from service.sentinel.look import Unreadable
+from service.sentinel.mounts import mounted
 from service.sentinel.store import Store, stamp
 from service.sentinel.territory import Territory
-from service.sentinel.walk import compared, overlays
+from service.sentinel.walk import compared
 
 _SHARE = 500
 """A sweep of one second is followed by so many seconds of rest: 0.2% of a processor."""
@@ -92,7 +93,7 @@ class Sweeper(threading.Thread):
         with self._changed:
             waiting, self._everything, self._due = self._everything, [], float("inf")
         sweep, began, used = Swept(), time.monotonic(), time.thread_time()
-        for root in list(self._territory().roots):
+        for root in [root for root, watched in self._territory().roots.items() if not watched.backing]:
             for _ in self._below(root, sweep):
                 self._one_asked()
                 if self._closed:
@@ -123,12 +124,11 @@ class Sweeper(threading.Thread):
     def _below(self, root: bytes, sweep: Swept) -> Iterator[None]:
         """A step for each directory."""
         territory = self._territory()
-        found_at = territory.of(root)
-        if found_at is None:
+        of = territory.of(root)
+        if of is None:
             return
-        if found_at.backing is not None:  # of a merged directory: what was written through it lies there
-            root = found_at.backing + root[len(found_at.root) :]
-        foreign = overlays() - territory.roots.keys()
+        root = of.kept_at(root)
+        foreign = {one.point for one in mounted() if not one.walked} - territory.roots.keys()
         self._itself(root, sweep)
         directories = [root]
         while directories:

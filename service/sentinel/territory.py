@@ -35,6 +35,10 @@ class Watched:
     container: str | None = None
     backing: bytes | None = None
 
+    def kept_at(self, path: bytes) -> bytes:
+        """Where what lies at a path of this root is kept."""
+        return self.backing + path[len(self.root) :] if self.backing else path
+
     def excludes(self, path: bytes) -> bool:
         return self.excluded is not None and self.excluded.match(path) is not None
 

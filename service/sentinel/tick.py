@@ -1,22 +1,27 @@
-"""Whether time went on as it should between two moments."""
+"""Whether time goes on as it should."""
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import dataclass
 
 _LONG = 5.0
 """Seconds that are no matter of a busy host any more."""
 
 
-class Clocks:
-    """The clock that only goes on beside the one that can be set."""
+@dataclass(frozen=True)
+class Passed:
+    """Of one wait: for how long this process stood still in it, and by how much the clock was set; 0: not."""
 
-    def __init__(self) -> None:
-        self._steady, self._set = time.monotonic(), time.time()
+    stood: float
+    jumped: float
 
-    def tick(self, expected: float) -> tuple[float, float]:
-        """Since the last call: for how long this process stood still, and by how much the clock was set; 0: not."""
-        steady, now = time.monotonic(), time.time()
-        passed, jumped = steady - self._steady, (now - self._set) - (steady - self._steady)
-        self._steady, self._set = steady, now
-        return (passed if passed > expected + _LONG else 0.0), (jumped if abs(jumped) > _LONG else 0.0)
+
+def waited(event: threading.Event, seconds: float) -> Passed:
+    """Wait for the event no longer than that, by the clock that only goes on, beside the one that can be set."""
+    steady, clock = time.monotonic(), time.time()
+    event.wait(seconds)
+    passed = time.monotonic() - steady
+    jumped = time.time() - clock - passed
+    return Passed(passed if passed > seconds + _LONG else 0.0, jumped if abs(jumped) > _LONG else 0.0)

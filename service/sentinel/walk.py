@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from service.sentinel.beneath import opened
 from service.sentinel.store import stamp
@@ -66,13 +65,3 @@ def _listed(directory: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
                 continue
     finally:
         os.close(fd)
-
-
-def overlays(mountinfo: Path = Path("/proc/self/mountinfo")) -> set[bytes]:
-    """Where file systems of containers are mounted: what is below belongs to the container, not to the host's sets."""
-    found = set()
-    for line in mountinfo.read_bytes().splitlines():
-        fields, _, kind = line.partition(b" - ")
-        if kind.startswith(b"overlay "):
-            found.add(fields.split(b" ")[4].decode("unicode_escape").encode("latin-1"))
-    return found

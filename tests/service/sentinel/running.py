@@ -137,7 +137,7 @@ def where(line: Line) -> bytes:
 
 
 def shown(after: Line | None) -> tuple[Any, ...] | None:
-    return after and (after["kind"], after["mode"], after.get("sha256"), after.get("target"))
+    return None if after is None else (after["kind"], after["mode"], after.get("sha256"), after.get("target"))
 
 
 def of(path: bytes) -> tuple[Any, ...] | None:

@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -203,3 +204,97 @@ def test_a_storm_leaves_nothing_untold(started: Sentinel) -> None:
         str(started.watched / name) for name in ("index.php", "deep", "deep/file", "link")
     }
     assert there <= known
+
+
+def test_an_edit_of_the_disk_behind_the_kernel_is_found_by_reading_again(sentinel: Sentinel) -> None:
+    """No event, no time, no stamp tells of it: only the content does."""
+    image, place = sentinel.root / "disk.img", sentinel.watched / "mounted"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True).returncode:
+        pytest.skip("no loop devices here")
+    try:
+        for name, size in (("small", 5000), ("large", 20 << 20)):
+            (place / name).write_bytes(f"the marked content of {name}".encode().ljust(size, b"."))
+        os.sync()
+        sentinel.start()
+        loop = subprocess.run(["findmnt", "-no", "SOURCE", str(place)], capture_output=True, text=True).stdout.strip()
+        for name in ("small", "large"):
+            mark = f"the marked content of {name}".encode()
+            with open(loop, "r+b") as disk:
+                at = disk.read().index(mark)
+                disk.seek(at)
+                disk.write(b"X")
+                disk.flush()
+                os.fsync(disk.fileno())
+            fd = os.open(place / name, os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+        sentinel.ask("sweep")
+        assert not sentinel.alerts()
+        sentinel.ask("sweep", content=True)
+        for name in ("small", "large"):
+            assert sentinel.alerted(place / name, "changed")["differs"] == ["sha256"]
+    finally:
+        sentinel.close()
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_an_overflow_is_said_and_what_it_hid_is_found(sentinel: Sentinel) -> None:
+    sentinel.start(source="inotify")
+    assert sentinel.process
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    sentinel.process.send_signal(signal.SIGSTOP)
+    for number in range(most // 3 + 2000):
+        (sentinel.watched / str(number)).write_text("x")
+    (sentinel.watched / "last").write_text("behind the overflow")
+    sentinel.process.send_signal(signal.SIGCONT)
+    sentinel.wait(lambda line: line["event"] == "coverage_gap", seconds=30)
+    until(lambda: sentinel.alerts(sentinel.watched / "last"), 60)
+    sentinel.true()
+    until(lambda: not sentinel.status()["gaps"]["open"])
+
+
+def test_what_cannot_be_read_is_said_once(started: Sentinel) -> None:
+    """A directory under an extended lock cannot be had here: a file whose disk gives errors can."""
+    image = started.root / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    setup = subprocess.run(["losetup", "-f", "--show", str(image)], capture_output=True, text=True)
+    if setup.returncode:
+        pytest.skip("no loop devices here")
+    loop = setup.stdout.strip()
+    place = started.watched / "bad"
+    place.mkdir()
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-F", loop], check=True)
+        subprocess.run(["mount", loop, str(place)], check=True)
+        (place / "file").write_bytes(b"x" * 100_000)
+        os.sync()
+        started.ask("sweep")
+        started.alerted(place / "file", "created")
+        fd = os.open(place / "file", os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+        os.truncate(image, 0)
+        if not _fails(place / "file"):
+            pytest.skip("the kernel still has it")
+        for _ in range(2):
+            started.ask("sweep", content=True)
+            time.sleep(0.5)
+        told = [line for line in started.lines() if line["event"] == "unreadable" and "bad/file" in line["why"]]
+        assert len(told) == 1
+    finally:
+        started.close()
+        subprocess.run(["umount", "-l", str(place)], check=False)
+        subprocess.run(["losetup", "-d", loop], check=False)
+
+
+def _fails(file: Path) -> bool:
+    try:
+        file.read_bytes()
+    except OSError:
+        return True
+    return False

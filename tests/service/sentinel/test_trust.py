@@ -213,9 +213,10 @@ def test_a_window_opens_once_grows_and_closes_by_itself(started: Sentinel) -> No
     with pytest.raises(ControlError, match="is open"):
         started.ask("window open", **started.window(run="run2", sequence=2))
     started.ask("window open", **started.window(sequence=3, seconds=4, plan=[{"path": str(started.watched / "b")}]))
-    for name in "ab":
-        (started.watched / name).write_text(name)
-        started.wait(lambda one, name=name: one["event"] == "planned" and one["path"] == str(started.watched / name))
+    (started.watched / "a").write_text("a")
+    (started.watched / "b").write_text("b")
+    both = {str(started.watched / "a"), str(started.watched / "b")}
+    until(lambda: both <= {line["path"] for line in started.lines() if line["event"] == "planned"})
     started.wait(lambda one: one["event"] == "window_closed" and "over" in one["why"])
     (started.watched / "a").write_text("again")
     started.alerted(started.watched / "a", "changed")
