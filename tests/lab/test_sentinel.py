@@ -31,7 +31,11 @@ PLANTS = {
         "echo 'ssh-ed25519 AAAA evil' >>{path}",
         ("access", "changed", "critical"),
     ),
-    "preload": ("/etc/ld.so.preload", "echo /usr/lib/x86_64-linux-gnu/libm.so.6 >{path}", ("preload", "created", "critical")),
+    "preload": (
+        "/etc/ld.so.preload",
+        "echo /usr/lib/x86_64-linux-gnu/libm.so.6 >{path}",
+        ("preload", "created", "critical"),
+    ),
     "weights": (
         WEIGHTS,
         "printf x | dd of={path} bs=1 seek=4000 conv=notrunc status=none",
