@@ -94,8 +94,8 @@ def _asked(inventory: str, limit: tuple[str, ...], question: Any) -> Found:
 
 
 def _state(host: Any, inventory: str) -> dict[str, Any]:
-    there, here = Baseline.of_host(host), Baseline.kept(inventory, host.name)
-    said = there.said
+    there = Baseline.of_host(host)
+    here, said = there.kept_before(inventory, host.name), there.said
     return {
         **{name: said.get(name) for name in ("sequence", "sha256", "entries")},
         **{name: there.header.get(name) for name in ("made", "run", "reason", "by")},
@@ -134,7 +134,8 @@ def _row(one: Mapping[str, Any]) -> dict[str, str]:
 def _differences(host: Any, inventory: str) -> dict[str, Any]:
     """`differences`: the host's paths against its baseline; `edited`: its baseline against the copy here."""
     told = asked(host, "baseline", "diff")
-    there, here = Baseline.of_host(host), Baseline.kept(inventory, host.name)
+    there = Baseline.of_host(host)
+    here = there.kept_before(inventory, host.name)
     return {"differences": told["differences"], "edited": changed(here, there) if here else []}
 
 

@@ -69,6 +69,11 @@ class Baseline:
             raise refused(host, "there is no baseline yet")
         return found
 
+    def kept_before(self, inventory: str, host: str) -> Self | None:
+        """The last one of this machine that was signed here; one set up anew under its name has another host key."""
+        found = self.kept(inventory, host)
+        return found if found and found.said["host"] == self.said["host"] else None
+
     @classmethod
     def kept(cls, inventory: str, host: str) -> Self | None:
         """The last one that was signed here; None without one."""
@@ -102,10 +107,11 @@ def sign_and_keep(
 
     `plan`: what led to it; None: whatever it says was looked at by the operator.
     """
-    found, before = Baseline.of_host(host), Baseline.kept(inventory, host.name)
+    found = Baseline.of_host(host)
+    before = found.kept_before(inventory, host.name)
     if not found.whole():
         raise refused(host, "its baseline is not the one that its own document is about; it is not signed")
-    if before and before.said["host"] == found.said["host"] and before.said["sequence"] > found.said["sequence"]:
+    if before and before.said["sequence"] > found.said["sequence"]:
         raise refused(
             host,
             f"its baseline is number {found.said['sequence']}, number {before.said['sequence']} was signed before:"

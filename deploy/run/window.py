@@ -65,7 +65,7 @@ def end(host: Any, inventory: str) -> None:
         found = _closed(host, window)
         if found is None or found["signed"]:
             return
-        if not (window and window.is_open) and Baseline.kept(inventory, host.name):
+        if not (window and window.is_open) and Baseline.of_host(host).kept_before(inventory, host.name):
             _say(host, f"baseline {found['sequence']} is not signed; next: casemate baseline diff INVENTORY")
             return
         plan = window.plan if window and window.is_open else None

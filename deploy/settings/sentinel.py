@@ -9,7 +9,7 @@ from deploy.settings.watched import WATCHED
 
 Severity = Literal["critical", "high", "medium", "low"]
 Reaction = Literal["alert", "pause", "isolate"]
-_UNSEEN = ("/proc", "/sys", "/dev", "/run/systemd", "/tmp", "/var/tmp")
+_UNSEEN = ("/proc", "/sys", "/dev", "/run/systemd", "/tmp", "/var/tmp", "/lib/modules", "/usr/lib/modules")
 
 
 def _watchable(path: str) -> str:
@@ -85,6 +85,8 @@ class SentinelSettings(Settings):
     @field_validator("sets")
     @classmethod
     def _whole(cls, value: dict[str, WatchSetSettings]) -> dict[str, WatchSetSettings]:
+        if "containers" in value:
+            raise ValueError("another name: the containers' own set is sentinel.containers")
         for name, one in value.items():
             if name not in WATCHED and (one.severity is None or not one.roots):
                 raise ValueError(f"severity and roots for {name}, or one of the sets {', '.join(WATCHED)}")

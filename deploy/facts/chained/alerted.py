@@ -26,7 +26,7 @@ def alerted(log: Path, since: str, severities: frozenset[str], count: int) -> di
         if path.stat().st_mtime < begin:
             continue  # Turned over and left alone since.
         for raw in lines(path):
-            last = raw.decode("utf-8", "backslashreplace")
+            last = raw.rstrip(b"\n").decode("utf-8", "backslashreplace")
             if wanted(last, since, severities):
                 seen += 1
                 found.append(last)

@@ -95,6 +95,8 @@ def test_a_set_of_the_operator_s_comes_and_one_of_ours_changes_in_what_is_named(
         {"sets": {"site": {"severity": "low", "roots": ["srv"]}}},
         {"sets": {"site": {"severity": "low", "roots": ["/srv/../etc"]}}},
         {"sets": {"site": {"severity": "low", "roots": ["/tmp/site"]}}},
+        {"sets": {"site": {"severity": "low", "roots": ["/usr/lib/modules"]}}},
+        {"sets": {"containers": {"severity": "low", "roots": ["/srv"]}}},
         {"sets": {"weights": {"reaction": "delete"}}},
         {"containers": {"may_change": {"database": ["/var"]}}},
         {"syslog": {"host": "logs", "protocol": "tcp", "ca": "/ca.pem"}},

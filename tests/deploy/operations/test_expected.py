@@ -89,7 +89,7 @@ def test_users_change_four_files_and_only_root_s(fake_host: Any) -> None:
 
 def test_a_model_is_told_by_every_name_that_its_files_have_on_the_way(fake_host: Any, tmp_path: Any) -> None:
     release = release_in(tmp_path)
-    state = {"state": None, "manifests": {}}
+    state: dict[str, Any] = {"state": None, "manifests": {}}
     found = expected(fake_host, ship_model, {"release": release}, release=state)
     digest = release.model.files["model.safetensors"].sha256
     told = {one["path"] for one in found if one.get("sha256") == digest}
@@ -106,7 +106,7 @@ def test_a_handover_tells_of_the_container_that_comes_and_of_those_that_may_go(f
     release = release_in(tmp_path)
     live = {"vision": "0" * 12, "gate": "0" * 12}
     state = {"accepted_sequence": 1, "admitted": release.id, "live": live, "releases": []}
-    there = {f"casemate-vision-{'0' * 12}": {}, f"casemate-gate-{'0' * 12}": {}, "stranger": {}}
+    there: dict[str, Any] = {f"casemate-vision-{'0' * 12}": {}, f"casemate-gate-{'0' * 12}": {}, "stranger": {}}
     found = expected(
         fake_host,
         hand_over,

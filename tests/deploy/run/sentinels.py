@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +32,7 @@ class Sentinel:
         self._settings = settings
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.entries = {"/etc/a": entry(), "/etc/b": entry()}
-        self.sequence, self.signature = 1, b""
+        self.sequence, self.signature, self.host = 1, b"", "SHA256:gpu1"
         self.says: dict[str, Any] | CasemateError | None = None
         self.unplanned = 0
 
@@ -41,16 +40,18 @@ class Sentinel:
         self.asked.append((" ".join(verb), given))
         if isinstance(self.says, CasemateError):
             raise self.says
+        if self.says is not None:
+            return self.says
         if verb == ("baseline", "sign"):
             self.signature = str(given["signature"]).encode()
             verify(self.document, self.signature, self._settings, BASELINE)
         if verb == ("window", "close"):
             self.sequence, self.signature = self.sequence + 1, b""
-            return {"baseline": self.baseline, "planned": 1, "unplanned": self.unplanned}
-        return {"baseline": self.baseline}
+            return {"baseline": self.summary, "planned": 1, "unplanned": self.unplanned}
+        return {"baseline": self.summary}
 
     @property
-    def baseline(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         return {"sequence": self.sequence, "signed": bool(self.signature)}
 
     @property
@@ -62,7 +63,7 @@ class Sentinel:
     @property
     def document(self) -> bytes:
         sha256 = hashlib.sha256(self.content).hexdigest()
-        said = {"schema": 1, "host": "SHA256:gpu1", "sequence": self.sequence, "sha256": sha256, "entries": 2}
+        said = {"schema": 1, "host": self.host, "sequence": self.sequence, "sha256": sha256, "entries": 2}
         return json.dumps(said, sort_keys=True).encode()
 
     def of_host(self, _: Any) -> baseline.Baseline:
@@ -86,7 +87,7 @@ def settings(tmp_path: Path) -> ReleaseSettings:
 
 
 @pytest.fixture
-def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: ReleaseSettings) -> Iterator[Sentinel]:
+def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: ReleaseSettings) -> Sentinel:
     """The sentinel of `gpu1`; the operator's state lies in tmp_path."""
     there = Sentinel(settings)
     for module in (window, baseline):

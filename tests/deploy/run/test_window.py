@@ -131,3 +131,18 @@ def test_what_the_run_announced_may_be_in_the_new_baseline(sentinel: Sentinel) -
         sentinel.entries = {"/etc/a": entry(b"new")} if run == "run2" else sentinel.entries
         window.end(there, "lab.py")
         assert sentinel.signature
+
+
+def test_a_machine_set_up_anew_under_the_name_begins_anew(sentinel: Sentinel) -> None:
+    there = with_changes(host(), ITEM)
+    window.begin(there, "run1")
+    window.end(there, "lab.py")
+    sentinel.host, sentinel.sequence, sentinel.signature = "SHA256:other", 1, b""
+    sentinel.entries = {"/etc/c": entry()}
+    there = with_changes(host(installed=False), ITEM)
+    window.begin(there, "run2")
+    there.connector_data["casemate.snapshot"] = host().connector_data["casemate.snapshot"]
+    window.end(there, "lab.py")
+    kept = Baseline.kept("lab.py", "gpu1")
+    assert kept is not None
+    assert kept.said["host"] == "SHA256:other"

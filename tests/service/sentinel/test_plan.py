@@ -129,6 +129,36 @@ def test_only_what_comes_and_goes_beside_a_planned_place_is_on_its_way_there(tmp
     assert not plan.explains(on_its_way, None, look(on_its_way))
 
 
+def test_what_comes_and_goes_is_announced_twice(tmp_path: Path, dpkg: Path) -> None:
+    file = tmp_path / "usr/bin/tool"
+    path, sha256 = os.fsencode(file), hashlib.sha256(b"program").hexdigest()
+    plan = Plan([{"path": str(file), "sha256": sha256}, {"path": str(file), "removed": True}], dpkg)
+    assert plan.explains(path, None, look(path))
+    assert plan.explains(path, look(path), None)
+    file.write_bytes(b"another")
+    assert not plan.explains(path, None, look(path))
+    assert plan.names(path)
+    assert not plan.names(os.fsencode(tmp_path / "usr/bin"))
+
+
+def test_what_lies_in_a_directory_goes_with_it(tmp_path: Path, dpkg: Path) -> None:
+    plan = Plan([{"path": str(tmp_path / "usr"), "removed": True}], dpkg)
+    path = os.fsencode(tmp_path / "usr/bin/tool")
+    assert plan.explains(path, look(path), None)
+    assert not plan.explains(path, None, look(path)), "it may go, and not change"
+    beside = os.fsencode(tmp_path / "usr-local/tool")
+    assert not plan.explains(beside, look(path), None)
+
+
+def test_a_link_is_announced_with_where_it_leads(tmp_path: Path, dpkg: Path) -> None:
+    link = tmp_path / "etc/wanted"
+    link.symlink_to("/lib/systemd/system/nginx.service")
+    path = os.fsencode(link)
+    for target, explained in (("/lib/systemd/system/nginx.service", True), ("/tmp/evil.service", False)):
+        plan = Plan([{"path": str(link), "kind": "link", "target": target}], dpkg)
+        assert plan.explains(path, None, look(path)) is explained
+
+
 @pytest.mark.parametrize("item", [{"pth": "/x"}, {"mode": "0644"}, {"path": "/x", "sha": "1"}])
 def test_a_plan_that_is_not_understood_is_refused(item: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(PlanError):
