@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from service.sentinel import deviations
@@ -39,6 +40,11 @@ class Kept:
     @property
     def sequence(self) -> int:
         return int(self.header["sequence"])
+
+    @property
+    def made(self) -> float:
+        """Seconds since 1970."""
+        return datetime.fromisoformat(self.header["made"]).timestamp()
 
 
 def kept(store: Store, name: str = "baseline") -> Kept | None:

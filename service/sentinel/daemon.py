@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any
 from service.sentinel import beginning, deviations
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.answers import WINDOWS, Answers
-from service.sentinel.baseline import Baseline
+from service.sentinel.baseline import Baseline, BaselineError
 from service.sentinel.bounds import Bounds
 from service.sentinel.configuration import Severity, read
 from service.sentinel.containers import Containers
@@ -34,7 +35,7 @@ from service.sentinel.sweep import Sweeper, Swept
 from service.sentinel.territory import origins
 from service.sentinel.tick import Passed, waited
 from service.sentinel.who import Asked
-from service.sentinel.window import Windows
+from service.sentinel.window import WindowError, Windows
 
 _TICK = 0.5
 _ROOTS = 5.0
@@ -96,12 +97,15 @@ class Daemon:
         self._readiness = Readiness()
         self._stop = threading.Event()
         self._watching = 0.0
+        self._by_sweep = 0
+        self._closing = threading.Thread()
         self._failed: str | None = None
         self._began = time.time()
 
     def run(self) -> int:
         """0 when it was told to stop, 1 when a part of it died."""
         threading.excepthook = self._died
+        sys.setswitchinterval(0.001)  # Seconds: the judge must not wait for a sweep.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         self._start()
@@ -119,7 +123,7 @@ class Daemon:
             self._acceptance.check()
             self._window_over()
             if now >= alive_due and not self._stuck():
-                alive_due = now + _ALIVE
+                alive_due = now + min(_ALIVE, self._readiness.every or _ALIVE)
                 self._dirty.call(lambda: self._judge.keep(_ALIVE_FACT, str(time.time())))
                 self._readiness.alive()
             if not self._layout.database.exists():
@@ -202,9 +206,10 @@ class Daemon:
         self._enrolment.swept()
         for why in sweep.unreadable:
             self._recorder.note("unreadable", "high", why=why)
-        if sweep.differing:
+        before, self._by_sweep = self._by_sweep, self._judge.by_sweep
+        if self._by_sweep > before:
             seconds = round(sweep.seconds, 3)
-            self._recorder.note("swept", seen=sweep.seen, differing=sweep.differing, seconds=seconds)
+            self._recorder.note("swept", seen=sweep.seen, found=self._by_sweep - before, seconds=seconds)
 
     def _gap(self, gap: Gap) -> None:
         self._coverage.gap(gap, self._sweeper)
@@ -225,8 +230,15 @@ class Daemon:
 
     def _window_over(self) -> None:
         window = self._windows.open
-        if window and window.over:
-            threading.Thread(target=self._answers.end_window, args=(window.run, "its time was over")).start()
+        if window and window.over and not self._closing.is_alive():
+            self._closing = threading.Thread(target=self._close_window, args=(window.run,), name="window", daemon=True)
+            self._closing.start()
+
+    def _close_window(self, run: str) -> None:
+        try:
+            self._answers.end_window(run, "its time was over")
+        except (WindowError, BaselineError, TimeoutError) as error:
+            self._recorder.note("window_not_closed", "high", run=run, why=str(error))
 
     def _stuck(self) -> tuple[str, ...]:
         alive = {"reader": self._reader.alive, "judge": self._judge.alive, "sweeper": self._sweeper.alive}
@@ -237,14 +249,14 @@ class Daemon:
         found, last, window = self._enrolment.known, self._sweeper.last, self._windows.open
         return State(
             source=self._source.name,
-            watches=getattr(self._source, "watches", 0),
+            watches=self._source.watches,
             swept_at=last.ended or None,
             sweep_seconds=last.seconds or None,
             sweep_every=self._configuration.sweep_seconds,
             gaps=self._coverage.gaps,
             gaps_open=self._coverage.gaps_open,
             baseline_sequence=found.sequence if found else None,
-            baseline_made=None,
+            baseline_made=found.made if found else None,
             baseline_signed=bool(found and found.signature),
             window=window.run if window else None,
             stuck=self._stuck(),

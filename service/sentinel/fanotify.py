@@ -54,6 +54,10 @@ class Fanotify:
         self.refused: dict[bytes, str] = {}
         """Roots that can be marked no more since something was mounted, and why."""
 
+    @property
+    def watches(self) -> int:
+        return self._filesystems.marked
+
     def fileno(self) -> int:
         return self._ready.fileno()
 

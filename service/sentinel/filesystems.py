@@ -72,6 +72,11 @@ class FileSystems:
         self._known: dict[bytes, list[_Seen]] = {}
         self._widest: dict[str, Mount] = {}  # by device
 
+    @property
+    def marked(self) -> int:
+        """How many file systems."""
+        return len(self._known)
+
     def spots(self, real: bytes) -> list[Spot]:
         """Where a path without links (existing or not) lies: for an overlay, where it lies in each of its layers.
 

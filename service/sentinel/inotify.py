@@ -56,6 +56,10 @@ class Inotify:
         self._pruned_at = 0.0
         self._left = False
 
+    @property
+    def watches(self) -> int:
+        return len(self._watches.tree)
+
     def fileno(self) -> int:
         return self._ready.fileno()
 

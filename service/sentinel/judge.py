@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 import time
@@ -32,6 +33,10 @@ _AGAIN = 1.0
 T = TypeVar("T")
 
 
+class _UntoldError(Exception):
+    """The log takes no lines."""
+
+
 class Judge(threading.Thread):
     """The only one that writes the store. Takes what is dirty, looks, tells, keeps; in batches, so that many changes
     share one write to the disk. What could not be told is not kept: the next sweep finds it again.
@@ -57,7 +62,8 @@ class Judge(threading.Thread):
         """Roots whose entries are taken as they are found: nothing was known of them before."""
         self.has_baseline = False
         self.alive = time.monotonic()
-        self.alerts = 0
+        self.alerts = self.by_sweep = 0
+        """Since the start: changes that nobody announced, and changes that no event had told."""
         self.unreadable = 0
         self.untold = 0
         """Batches that had to be given back since the last that was kept."""
@@ -73,6 +79,8 @@ class Judge(threading.Thread):
                 self.judge(dirts)
             except sqlite3.Error as error:
                 self._forget(dirts, f"the state cannot be kept: {error}")
+            except _UntoldError:
+                self._forget(dirts, "the log takes no lines")
             for call in calls:
                 call()
             if calls:
@@ -127,19 +135,19 @@ class Judge(threading.Thread):
             watched = self._territory().of(dirt.path)
             if watched is not None:
                 self._one(dirt, watched)
+        self._record()
+
+    def _record(self) -> None:
+        """Put what was found on the disk; from then on it is known. Raises _UntoldError."""
         if self._findings and not self._recorder.changed_all([finding for finding, _ in self._findings]):
-            self._forget(dirts, "the log takes no lines")
-            return
+            raise _UntoldError
         self._store.commit()
         self.untold = 0
-        self._follow_up()
-
-    def _follow_up(self) -> None:
-        """What was found is on the disk, and known."""
         findings, self._findings = self._findings, []
         for finding, reaction in findings:
             self._dirty.rest(finding.change.path)
             self._windows.count(finding.planned_by)
+            self.by_sweep += finding.change.found_by == "sweep"
             if finding.planned_by is None:
                 self.alerts += 1
                 if reaction != "alert":
@@ -230,10 +238,17 @@ class Judge(threading.Thread):
             self._store.remove(dirt.path)
 
     def _remove_below(self, dirt: Dirt, watched: Watched) -> None:
-        for path, known in self._store.below(dirt.path):
-            inner = self._territory().of(path)
-            if inner and self._tell(replace(dirt, path=path), inner, "removed", known.entry, None):
-                self._store.remove(path)
+        """In pieces: it may be very much."""
+        after: bytes | None = None
+        while some := list(itertools.islice(self._store.below(dirt.path, after), _BATCH)):
+            for path, known in some:
+                inner = self._territory().of(path)
+                if inner and self._tell(replace(dirt, path=path), inner, "removed", known.entry, None):
+                    self._store.remove(path)
+                after = path
+            if len(some) == _BATCH:
+                self._record()
+                self.alive = time.monotonic()
 
     def _cannot(self, dirt: Dirt, watched: Watched, known: Known | None, error: Unreadable) -> None:
         """It is said once; what was known of it stays known, and it is tried again by every sweep."""

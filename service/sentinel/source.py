@@ -36,6 +36,10 @@ class Both:
         self.by_inotify: dict[bytes, str] = {}
         """The roots that inotify watches, and why."""
 
+    @property
+    def watches(self) -> int:
+        return self._fanotify.watches + (self._inotify.watches if self._inotify else 0)
+
     def fileno(self) -> int:
         return self._ready.fileno()
 

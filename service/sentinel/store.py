@@ -132,15 +132,17 @@ class Store:
         row = self._database.execute(query, split(path)).fetchone()
         return row[0] if row else None
 
-    def below(self, path: bytes) -> Iterator[tuple[bytes, Known]]:
-        """Everything strictly below a path, by directory and name, as it is at the first step."""
+    def below(self, path: bytes, after: bytes | None = None) -> Iterator[tuple[bytes, Known]]:
+        """Everything strictly below a path, by directory and name; what comes behind the path `after`."""
         self._flush()
         base = path.rstrip(b"/")
+        behind = split(after) if after is not None else (base, b"")
         query = (
             f"SELECT directory, name, {_FIELDS} FROM entries"  # noqa: S608 - our own constant
-            " WHERE (directory=? OR (directory>=? AND directory<?)) AND name<>x'' ORDER BY directory, name"
+            " WHERE (directory, name) > (?, ?) AND directory < ? AND (directory = ? OR directory >= ?)"
+            " ORDER BY directory, name"
         )
-        for row in self._database.execute(query, (base, base + b"/", base + b"0")):
+        for row in self._database.execute(query, (*behind, base + b"0", base, base + b"/")):
             yield row[0] + b"/" + row[1], _known(row[2:])
 
     def remove_below(self, path: bytes) -> None:
