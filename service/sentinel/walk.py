@@ -23,6 +23,11 @@ class Compared:
     directories: list[bytes]
     seen: int = 0
 
+    def gone(self, path: bytes, watched: Watched) -> None:
+        """It was known. What is excluded since is of no interest."""
+        if not watched.excludes(path):
+            self.differing.append(path)
+
 
 def compared(directory: bytes, known: Iterable[tuple[bytes, bytes]], watched: Watched) -> Compared:
     """`known`: names in order and their stamps. Raises OSError when it cannot be listed."""
@@ -35,7 +40,7 @@ def compared(directory: bytes, known: Iterable[tuple[bytes, bytes]], watched: Wa
             continue
         found.seen += 1
         while name is not None and name < there:
-            found.differing.append(base + name)
+            found.gone(base + name, watched)
             name, before = next(rest, (None, None))
         if name != there or before != stamp(now):
             found.differing.append(path)
@@ -44,7 +49,7 @@ def compared(directory: bytes, known: Iterable[tuple[bytes, bytes]], watched: Wa
         if stat.S_ISDIR(now.st_mode):
             found.directories.append(path)
     while name is not None:
-        found.differing.append(base + name)
+        found.gone(base + name, watched)
         name, before = next(rest, (None, None))
     return found
 
