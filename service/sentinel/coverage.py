@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -13,9 +14,11 @@ from service.sentinel.event import Gap, Source, WatchLimit
 from service.sentinel.layout import Layout
 from service.sentinel.mounts import only_swept
 from service.sentinel.record import Recorder
+from service.sentinel.store import Store
 from service.sentinel.sweep import Sweeper
 from service.sentinel.territory import Territory, Watched, expanded, inside
 
+_FACT = "roots"
 _SAY_AGAIN = 5.0
 """Seconds in which one root's gaps are one line."""
 
@@ -34,6 +37,17 @@ class Coverage:
         self._open: Counter[bytes] = Counter()
         self._said: dict[bytes, float] = {}
         self._limited = False
+        self._before: dict[bytes, str] = {}
+
+    def remember(self, store: Store) -> None:
+        """The roots of an earlier run, of which something is known."""
+        given = json.loads(store.fact(_FACT) or "{}")
+        roots = {bytes.fromhex(root): origin for root, origin in given.items()}
+        self._before = {root: origin for root, origin in roots.items() if store.get(root)}
+
+    def keep(self, store: Store) -> None:
+        """For the next run."""
+        store.note(_FACT, json.dumps({root.hex(): origin for root, origin in self._before.items()}))
 
     @property
     def gaps_open(self) -> int:
@@ -41,7 +55,8 @@ class Coverage:
 
     def wanted(self) -> list[Watched]:
         """The roots as they should be now."""
-        own = expanded(self._configuration.sets, self._layout.own)
+        own = expanded(self._configuration.sets, self._layout.own, self._before)
+        self._before = {one.root: one.origin for one in own}
         return own + inside(self._containers.roots(), self._configuration.containers)
 
     def refresh(self) -> tuple[list[Watched], list[Watched]]:

@@ -164,7 +164,9 @@ class Daemon:
         if self._configuration.containers:
             self._containers.start()
         began = time.monotonic()
+        self._coverage.remember(self._store)
         new, _ = self._coverage.refresh()
+        self._coverage.keep(self._store)
         self._watching = time.monotonic() - began
         beginning.begin(self._store, self._baseline, self._bounds, self._recorder)
         self._enrolment.begin(self._store, new)
@@ -216,6 +218,8 @@ class Daemon:
 
     def _roots(self) -> None:
         new, gone = self._coverage.refresh()
+        if new:
+            self._judge.ask(self._coverage.keep)
         self._enrolment.changed(new, gone)
         for root in {one.root for one in (*new, *gone)}:
             self._sweeper.ask(root, partial(self._enrolment.root_swept, root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import itertools
 import sqlite3
 import threading
@@ -109,7 +110,10 @@ class Judge(threading.Thread):
                 future.set_exception(error)
 
         self._dirty.call(call)
-        return future.result(seconds)
+        try:
+            return future.result(seconds)
+        except concurrent.futures.TimeoutError:
+            raise TimeoutError from None  # Until Python 3.11 two exceptions.
 
     def settled(self, seconds: float) -> bool:
         """Wait until every content that is wanted has been read, and judged; False: not in that time."""

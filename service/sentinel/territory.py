@@ -6,7 +6,7 @@ import fnmatch
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -68,19 +68,25 @@ def origins(sets: Sequence[WatchSet]) -> set[str]:
     return {f"{one.name} {pattern}" for one in sets for pattern in one.roots}
 
 
-def expanded(sets: Sequence[WatchSet], never: Sequence[str] = ()) -> list[Watched]:
+def expanded(
+    sets: Sequence[WatchSet], never: Sequence[str] = (), before: Mapping[bytes, str] | None = None
+) -> list[Watched]:
     """The roots of the settings as they are now; one that is no pattern is there whether or not it exists.
 
-    `never`: patterns that all sets exclude.
+    `never`: patterns that all sets exclude. `before`: roots that were there, and their origin: while that is in the
+    settings they stay, so that it is told when they go.
     """
     found = {}
+    stay: dict[str, list[bytes]] = {}
+    for root, origin in (before or {}).items():
+        stay.setdefault(origin, []).append(root)
     for one in sets:
         excluded = patterns((*one.exclude, *never))
         for pattern in one.roots:
             named = os.fsencode(pattern)
-            for path in glob.glob(named) if _WILD.search(named) else [named]:
-                root = canonical(path)
-                origin = f"{one.name} {pattern}"
+            origin = f"{one.name} {pattern}"
+            paths = glob.glob(named) if _WILD.search(named) else [named]
+            for root in (*stay.get(origin, ()), *map(canonical, paths)):
                 found[root] = Watched(
                     root, one.name, one.severity, one.reaction, origin, one.content == "hash", excluded
                 )

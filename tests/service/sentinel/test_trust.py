@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -267,6 +268,15 @@ def test_a_root_that_matches_a_pattern_later_is_alerted(sentinel: Sentinel) -> N
     (homes / "eve/.ssh").mkdir(parents=True)
     (homes / "eve/.ssh/authorized_keys").write_text("ssh-ed25519 AAAA eve")
     sentinel.alerted(homes / "eve/.ssh/authorized_keys", "created")
+    (homes / "bob/.ssh").mkdir(parents=True)
+    sentinel.alerted(homes / "bob/.ssh", "created")
+    sentinel.stop()
+    shutil.rmtree(homes / "eve")
+    sentinel.start()
+    sentinel.alerted(homes / "eve/.ssh/authorized_keys", "removed")
+    shutil.rmtree(homes / "bob")
+    sentinel.alerted(homes / "bob/.ssh", "removed")
+    sentinel.true()
 
 
 def test_a_full_disk_forgets_nothing(sentinel: Sentinel) -> None:
