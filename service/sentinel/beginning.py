@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from service.sentinel import deviations
-from service.sentinel.baseline import Baseline, BaselineError, rebuilt
+from service.sentinel.baseline import Baseline, BaselineError
 from service.sentinel.layout import Layout
 from service.sentinel.record import Recorder
+from service.sentinel.saying import rebuilt
 from service.sentinel.store import Store
 
 

@@ -33,6 +33,8 @@ class Coverage:
         self._containers, self._recorder = containers, recorder
         self.territory = Territory()
         self.gaps = 0
+        self.seconds = 0.0
+        """That it took to watch all roots at the start."""
         self._lock = threading.Lock()
         self._open: Counter[bytes] = Counter()
         self._said: dict[bytes, float] = {}
@@ -61,6 +63,7 @@ class Coverage:
 
     def refresh(self) -> tuple[list[Watched], list[Watched]]:
         """Watch what is new, forget what is not wanted any more; both are returned. New ones are not swept yet."""
+        began = time.monotonic()
         before, wanted = self.territory, Territory(self.wanted())
         new = [one for root, one in wanted.roots.items() if before.roots.get(root) != one]
         gone = [one for root, one in before.roots.items() if root not in wanted.roots]
@@ -69,6 +72,7 @@ class Coverage:
             self._source.forget(one.root)
         for one in new:
             self._watch(one)
+        self.seconds = self.seconds or time.monotonic() - began
         return new, gone
 
     def gap(self, gap: Gap, sweeper: Sweeper) -> None:

@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 from functools import partial
-from typing import Any
 
-from service.sentinel import beginning, deviations
+from service.sentinel import beginning
 from service.sentinel.acceptance import Acceptance
 from service.sentinel.answers import WINDOWS, Answers
 from service.sentinel.baseline import Baseline, BaselineError
 from service.sentinel.bounds import Bounds
+from service.sentinel.condition import Condition
 from service.sentinel.configuration import Severity, read
 from service.sentinel.containers import Containers
 from service.sentinel.control import Control
@@ -21,7 +21,7 @@ from service.sentinel.coverage import Coverage
 from service.sentinel.dirty import Dirty
 from service.sentinel.enrolment import Enrolment
 from service.sentinel.event import Gap
-from service.sentinel.heartbeat import Heartbeat, State
+from service.sentinel.heartbeat import Heartbeat
 from service.sentinel.judge import Judge
 from service.sentinel.layout import Layout
 from service.sentinel.quarantine import Quarantine
@@ -40,7 +40,6 @@ from service.sentinel.window import WindowError, Windows
 _TICK = 0.5
 _ROOTS = 5.0
 _ALIVE = 10.0
-_STUCK = 60.0
 _ALIVE_FACT = "alive"
 
 
@@ -82,7 +81,24 @@ class Daemon:
         self._enrolment = Enrolment(judge, self._bounds, self._acceptance, self._windows, recorder, settings)
         who = Asked() if configuration.who else None
         self._reader = Reader(self._source, self._dirty, lambda: self._coverage.territory, self._gap, who)
-        self._heartbeat = Heartbeat(recorder, self._state, layout.metrics, configuration.heartbeat_seconds)
+        self._condition = condition = Condition(
+            source=self._source,
+            why=self._why,
+            since=time.time(),
+            reader=self._reader,
+            coverage=self._coverage,
+            sweeper=self._sweeper,
+            sweep_every=configuration.sweep_seconds,
+            dirty=self._dirty,
+            judge=judge,
+            rehash=self._rehash,
+            enrolment=self._enrolment,
+            windows=self._windows,
+            quarantine=self._quarantine,
+            containers=self._containers,
+            beat=lambda: self._heartbeat.last,
+        )
+        self._heartbeat = Heartbeat(recorder, condition.state, layout.metrics, configuration.heartbeat_seconds)
         self._answers = Answers(
             judge=judge,
             sweeper=self._sweeper,
@@ -92,15 +108,13 @@ class Daemon:
             acceptance=self._acceptance,
             quarantine=self._quarantine,
             recorder=recorder,
-            status=self.status,
+            status=condition.status,
         )
         self._readiness = Readiness()
         self._stop = threading.Event()
-        self._watching = 0.0
         self._by_sweep = 0
         self._closing = threading.Thread()
         self._failed: str | None = None
-        self._began = time.time()
 
     def run(self) -> int:
         """0 when it was told to stop, 1 when a part of it died."""
@@ -122,7 +136,7 @@ class Daemon:
             self._enrolment.finish()
             self._acceptance.check()
             self._window_over()
-            if now >= alive_due and not self._stuck():
+            if now >= alive_due and not self._condition.stuck():
                 alive_due = now + min(_ALIVE, self._readiness.every or _ALIVE)
                 self._dirty.call(lambda: self._judge.keep(_ALIVE_FACT, str(time.time())))
                 self._readiness.alive()
@@ -131,43 +145,13 @@ class Daemon:
         self._end()
         return 1 if self._failed else 0
 
-    def status(self) -> dict[str, Any]:
-        """For people and for `casemate status`: JSON values."""
-        window, last = self._windows.open, self._sweeper.last
-        found, deviating = self._judge.ask(lambda store: (beginning.kept(store), deviations.count(store)), 30)
-        return {
-            "since": round(self._began),
-            "source": {
-                "name": self._source.name,
-                "why": self._why,
-                "events": self._reader.events,
-                "watching_seconds": round(self._watching, 3),
-            },
-            "roots": len(self._coverage.territory.roots),
-            "swept": {"at": round(last.ended), "seen": last.seen, "seconds": round(last.seconds, 3)},
-            "gaps": {"all": self._coverage.gaps, "open": self._coverage.gaps_open},
-            "waiting": {"paths": len(self._dirty), "contents": len(self._judge.hashing)},
-            "reread": round(self._rehash.progress, 3),
-            "enrolling": len(self._judge.enrolling),
-            "baseline": {"sequence": found.sequence, "signed": bool(found.signature)} if found else None,
-            "window": {"run": window.run, "until": round(window.until)} if window else None,
-            "alerts": self._judge.alerts,
-            "deviating": deviating,
-            "quarantined": sum(one["state"] != "released" for one in self._quarantine.list()),
-            "beat": self._heartbeat.last,
-            "containers": {"count": len(self._containers.found()), "trouble": self._containers.trouble},
-            "stuck": list(self._stuck()),
-        }
-
     def _start(self) -> None:
         since = self._store.fact(_ALIVE_FACT)
         if self._configuration.containers:
             self._containers.start()
-        began = time.monotonic()
         self._coverage.remember(self._store)
         new, _ = self._coverage.refresh()
         self._coverage.keep(self._store)
-        self._watching = time.monotonic() - began
         beginning.begin(self._store, self._baseline, self._bounds, self._recorder)
         self._enrolment.begin(self._store, new)
         self._store.commit()
@@ -243,28 +227,6 @@ class Daemon:
             self._answers.end_window(run, "its time was over")
         except (WindowError, BaselineError, TimeoutError) as error:
             self._recorder.note("window_not_closed", "high", run=run, why=str(error))
-
-    def _stuck(self) -> tuple[str, ...]:
-        alive = {"reader": self._reader.alive, "judge": self._judge.alive, "sweeper": self._sweeper.alive}
-        now = time.monotonic()
-        return tuple(name for name, at in alive.items() if now - at > _STUCK)
-
-    def _state(self) -> State:
-        found, last, window = self._enrolment.known, self._sweeper.last, self._windows.open
-        return State(
-            source=self._source.name,
-            watches=self._source.watches,
-            swept_at=last.ended or None,
-            sweep_seconds=last.seconds or None,
-            sweep_every=self._configuration.sweep_seconds,
-            gaps=self._coverage.gaps,
-            gaps_open=self._coverage.gaps_open,
-            baseline_sequence=found.sequence if found else None,
-            baseline_made=found.made if found else None,
-            baseline_signed=bool(found and found.signature),
-            window=window.run if window else None,
-            stuck=self._stuck(),
-        )
 
     def _died(self, died: threading.ExceptHookArgs) -> None:
         name = died.thread.name if died.thread else "a thread"

@@ -23,13 +23,10 @@ from service.sentinel.look import LARGE, Unreadable, look
 from service.sentinel.record import Finding, Recorder
 from service.sentinel.store import ENROLLED, SETTLED, UNREADABLE, UNTOLD, Known, Pending, Store
 from service.sentinel.territory import Territory, Watched
+from service.sentinel.verdict import Verdicts
 from service.sentinel.window import Windows
 
 _BATCH = 256
-_PATIENCE = 10.0
-"""Seconds that a package's file may wait for dpkg to say whose it is."""
-_MOMENT = 0.4
-"""Seconds that a path which a deploy announced may take to become what was announced."""
 _AGAIN = 1.0
 T = TypeVar("T")
 
@@ -57,7 +54,8 @@ class Judge(threading.Thread):
     ) -> None:
         super().__init__(name="judge", daemon=True)
         self._store, self._dirty, self._recorder, self._windows = store, dirty, recorder, windows
-        self._territory, self._meanings, self._sweep, self._react = territory, meanings, sweep, react
+        self._territory, self._sweep, self._react = territory, sweep, react
+        self._verdicts = Verdicts(windows, meanings)
         self.hashing = Hashing(dirty.hashed)
         self.enrolling: set[bytes] = set()
         """Roots whose entries are taken as they are found: nothing was known of them before."""
@@ -270,33 +268,12 @@ class Judge(threading.Thread):
     def _tell(self, dirt: Dirt, watched: Watched, what: Any, before: Entry | None, after: Entry | None) -> bool:
         """False: it is not told yet, and must not be known yet."""
         change = Change(dirt.path, watched.set, what, before, after, dirt.at, dirt.found_by, who=dirt.who)
-        if watched.container:
-            return self._tell_inside(change, watched)
-        run = self._windows.planned_by(change)
-        if run is None and self._may_be_explained(dirt):
+        findings = self._verdicts.of(change, watched)
+        if not watched.container and findings[0].planned_by is None and (wait := self._verdicts.patience(dirt)):
+            self._waiting.add(dirt.path)
+            self._dirty.after(wait, replace(dirt, since=dirt.since or time.monotonic()))
             return False
-        self._findings.append((Finding(change, watched.severity, run), watched.reaction))
-        if what != "transient":
-            deviations.deviate(self._store, dirt.path, before, after, run is not None)
-        return True
-
-    def _tell_inside(self, change: Change, watched: Watched) -> bool:
-        for meaning in self._meanings(change.path):
-            if not meaning.expected:
-                what = "removed" if meaning.shows == "removed" else change.what
-                one = replace(change, what=what, container=meaning.container, inside=meaning.inside)
-                self._findings.append((Finding(one, watched.severity, self._windows.planned_by(one)), watched.reaction))
-        return True
-
-    def _may_be_explained(self, dirt: Dirt) -> bool:
-        """While packages are installed their lists come a moment after their files; owner and mode come one by one."""
-        window = self._windows.open
-        if window is None or window.over:
-            return False
-        patience, again = (_PATIENCE, _AGAIN) if window.plan.packages else (_MOMENT, _MOMENT / 4)
-        since = dirt.since or time.monotonic()
-        if not (window.plan.packages or window.plan.names(dirt.path)) or time.monotonic() - since >= patience:
-            return False
-        self._waiting.add(dirt.path)
-        self._dirty.after(again, replace(dirt, since=since))
+        self._findings += [(finding, watched.reaction) for finding in findings]
+        if what != "transient" and not watched.container:
+            deviations.deviate(self._store, dirt.path, before, after, findings[0].planned_by is not None)
         return True
