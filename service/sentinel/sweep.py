@@ -19,6 +19,8 @@ from service.sentinel.walk import compared
 
 _SHARE = 500
 """A sweep of one second is followed by so many seconds of rest: 0.2% of a processor."""
+_SHARE_ASKED = 20
+"""The same for a root that is asked for again and again: 5%."""
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Sweeper(threading.Thread):
         self._changed = threading.Condition()
         self._asked: dict[bytes, list[Callable[[], None]]] = {}
         self._everything: list[Callable[[], None]] = []
+        self._rested: dict[bytes, float] = {}
         self._due = 0.0
         self._closed = False
         self.last = Swept()
@@ -81,7 +84,7 @@ class Sweeper(threading.Thread):
         self._store = Store(self._database, readonly=True)
         while not self._closed:
             with self._changed:
-                while not self._closed and not self._asked and (wait := self._due - time.monotonic()) > 0:
+                while not self._closed and (wait := self._wait()) > 0:
                     self.alive = time.monotonic()
                     self._changed.wait(min(wait, 10))
             self._one_asked()
@@ -110,16 +113,29 @@ class Sweeper(threading.Thread):
         for then in waiting:
             self._dirty.call(then)
 
+    def _wait(self) -> float:
+        """Seconds until there is something to do."""
+        due = [self._rested.get(root, 0.0) for root in self._asked]
+        return min([*due, self._due]) - time.monotonic()
+
     def _one_asked(self) -> None:
-        while self._asked and not self._closed:
-            with self._changed:
-                root = next(iter(self._asked))
-                waiting = self._asked.pop(root)
+        while not self._closed and (asked := self._next()):
+            root, waiting = asked
+            used = time.thread_time()
             for _ in self._below(root, Swept()):
                 if self._closed:
                     return
+            now, rest = time.monotonic(), (time.thread_time() - used) * _SHARE_ASKED
+            self._rested = {one: until for one, until in self._rested.items() if until > now} | {root: now + rest}
             for then in waiting:
                 self._dirty.call(then)
+
+    def _next(self) -> tuple[bytes, list[Callable[[], None]]] | None:
+        """The first that was asked for and has rested since it was swept last."""
+        now = time.monotonic()
+        with self._changed:
+            root = next((one for one in self._asked if self._rested.get(one, 0.0) <= now), None)
+            return None if root is None else (root, self._asked.pop(root))
 
     def _below(self, root: bytes, sweep: Swept) -> Iterator[None]:
         """A step for each directory."""
