@@ -5,6 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import inotify_simple
 import pytest
 
 from deploy.errors import CasemateError
@@ -48,7 +49,8 @@ def test_a_program_of_several_packages_carries_locked_wheels(tmp_path: Path) -> 
     """The sentinel: with the ledger, and with a module that the lock names, its licence beside it."""
     wheel = tmp_path / "inotify_simple-2.0.1-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("inotify_simple.py", "VERSION = 'of the wheel'\n")
+        module = Path(inotify_simple.__file__).read_text()
+        archive.writestr("inotify_simple.py", f"{module}\nVERSION = 'of the wheel'\n")
         archive.writestr("inotify_simple-2.0.1.dist-info/licenses/LICENSE", "BSD\n")
         archive.writestr("inotify_simple.pyc", "byte code that nobody read")
     program = tmp_path / "casemate-sentinel"
