@@ -31,27 +31,27 @@ _KEY = "casemate.window"
 
 @dataclass
 class Window:
-    """What this run told, or tried to. `is_open`: the host believed it."""
+    """What this run told, or tried to. `is_open`: the host believed it. `changes`: there was something to tell."""
 
     run: str
     is_open: bool = False
+    changes: bool = False
     plan: list[Item] = field(default_factory=list)
 
 
 def begin(host: Any, run: str) -> None:
-    """Tell what prepare found to be changed. A run that changes nothing opens no window.
+    """Tell what prepare found to be changed, and later what it did not (`pyinfra -y` prepares nothing).
 
-    A host whose sentinel does not hear must still be put right: the run goes on, and says what will come of it.
+    A run that changes nothing opens no window. A host whose sentinel does not hear must still be put right: the run
+    goes on, and says what will come of it.
     """
-    items = taken(host)
-    if not items:
-        return
-    window = host.connector_data[_KEY] = Window(run)
-    if not (observed(host).section("sentinel") or {}).get("installed"):
+    window, items = Window(run), taken(host)
+    host.connector_data[_KEY], window.changes = window, bool(items)
+    if not _installed(host):
         return  # the first run, which brings it
-    _announce(host, window, items)
-    if window.is_open:
-        tell_by(host, lambda more: _announce(host, window, more))
+    tell_by(host, lambda more: _announce(host, window, more))
+    if items:
+        _announce(host, window, items)
 
 
 def end(host: Any, inventory: str) -> None:
@@ -84,13 +84,15 @@ def _closed(host: Any, window: Window | None) -> dict[str, Any] | None:
                 host, f"{said['unplanned']} changes while it ran were not the deploy's; next: casemate alerts INVENTORY"
             )
         return dict(said["baseline"])
-    if window:
+    if window and (window.changes or taken(host)):
         # Whatever ran before, this run may have brought the sentinel, or put it right.
-        if not (observed(host).section("sentinel") or {}).get("installed"):
-            return None
-        return _first(host)
+        return _first(host) if _installed(host) else None
     status = (observed(host).section("sentinel") or {}).get("status")
     return _baseline(status) if status else None
+
+
+def _installed(host: Any) -> bool:
+    return bool((observed(host).section("sentinel") or {}).get("installed"))
 
 
 def _first(host: Any) -> dict[str, Any] | None:
@@ -112,7 +114,7 @@ def _baseline(status: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _announce(host: Any, window: Window, items: Sequence[Item]) -> None:
-    now = time.time()
+    now, window.changes = time.time(), True
     document = canonical(
         {
             "schema": 1,
@@ -131,6 +133,8 @@ def _announce(host: Any, window: Window, items: Sequence[Item]) -> None:
         window.is_open = True
         window.plan += items
     except CasemateError as error:
+        if not window.is_open:
+            tell_by(host, None)
         what = "the window is not open" if not window.is_open else f"{json.dumps([*items])[:200]} was not announced"
         _say(host, f"{error.message.removeprefix(f'{host.name}: ')}; {what}: what this run changes will be alerts")
 

@@ -97,6 +97,25 @@ def test_the_first_run_opens_no_window_and_signs_what_it_brought(sentinel: Senti
     assert Baseline.kept("lab", "gpu1") is not None
 
 
+def test_what_nobody_prepared_opens_the_window_when_it_shows(sentinel: Sentinel) -> None:
+    """`pyinfra -y` asks no operation what it would do."""
+    there = host()
+    window.begin(there, "run1")
+    assert sentinel.asked == []
+    expected.tell(with_changes(there, ITEM))
+    window.end(there, "lab.py")
+    assert sentinel.verbs == ["window open", "window close", "baseline sign"]
+
+
+def test_the_first_run_may_be_unprepared_too(sentinel: Sentinel) -> None:
+    there = host(installed=False)
+    window.begin(there, "run1")
+    expected.tell(with_changes(there, ITEM))
+    there.connector_data["casemate.snapshot"] = host().connector_data["casemate.snapshot"]
+    window.end(there, "lab.py")
+    assert sentinel.verbs == ["status", "baseline sign"]
+
+
 def test_a_host_without_a_sentinel_is_left_alone(sentinel: Sentinel) -> None:
     there = with_changes(host(installed=False), ITEM)
     window.begin(there, "run1")
