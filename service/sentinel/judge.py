@@ -16,6 +16,7 @@ from service.sentinel import deviations
 from service.sentinel.change import Change
 from service.sentinel.configuration import Reaction
 from service.sentinel.containers import Meaning
+from service.sentinel.contents import Contents
 from service.sentinel.dirty import Dirt, Dirty
 from service.sentinel.entry import Entry, differences
 from service.sentinel.hashing import Hashing
@@ -57,6 +58,7 @@ class Judge(threading.Thread):
         self._territory, self._sweep, self._react = territory, sweep, react
         self._verdicts = Verdicts(windows, meanings)
         self.hashing = Hashing(dirty.hashed)
+        self._contents = Contents(dirty, self.hashing, windows)
         self.enrolling: set[bytes] = set()
         """Roots whose entries are taken as they are found: nothing was known of them before."""
         self.has_baseline = False
@@ -179,31 +181,14 @@ class Judge(threading.Thread):
             self._gone(dirt, watched, known)
             return
         if watched.content and now.kind == "file" and now.sha256 is None:
-            content = self._content(dirt, watched, known, now)
+            enrolled = known.pending == ENROLLED if known else self._enrolled(dirt, watched)
+            content = self._contents.of(dirt, known, now, enrolled)
             if content is None:
                 return
             now, pending = content
         else:
             pending = SETTLED
         self._there(dirt, watched, known, now, pending)
-
-    def _content(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry) -> tuple[Entry, Pending] | None:
-        """A large file's, or one's that changes all the time; None: there is nothing to tell yet."""
-        hashed = dirt.hashed
-        if hashed and hashed.stamp == now.stamp and hashed.sha256:
-            return replace(now, sha256=hashed.sha256), SETTLED
-        if now.size > LARGE:
-            if known and known.entry.stamp == now.stamp and not known.pending and not dirt.again:
-                return None
-            self.hashing.add(dirt.path)
-        else:
-            self._dirty.after(_AGAIN, replace(dirt, again=True))
-        if known.pending == ENROLLED if known else self._enrolled(dirt, watched):
-            return now, ENROLLED
-        window = self._windows.open
-        if window and not window.over and window.plan.needs_content(dirt.path):
-            return None  # Whether it is what was announced only its content tells.
-        return now, UNTOLD
 
     def _there(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry, pending: Pending) -> None:
         before = known.entry if known else None
