@@ -55,7 +55,7 @@ define environment
 	@touch $@
 endef
 
-locks: .venv/dev  ## Write the four locks anew from pyproject.toml's groups and today's versions.
+locks: .venv/dev  ## Write the five locks anew from pyproject.toml's groups and today's versions.
 	$(V)/python -m deploy.release.locks
 
 clean:  ## Remove what was built here; caches and the lab stay.

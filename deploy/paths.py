@@ -20,3 +20,5 @@ HOST_CONFIGURATION = PurePosixPath("/etc/casemate")
 HOST_PROGRAMS = PurePosixPath("/opt/casemate")
 HOST_STATE = PurePosixPath("/var/lib/casemate")
 HOST_RUN = PurePosixPath("/run/casemate")
+HOST_MAINTENANCE = HOST_STATE / "maintenance"
+"""A file that is named after a component there shuts the door to it."""

@@ -75,6 +75,7 @@ def files(job: str, inventory: str, doors: list[Door]) -> dict[str, str]:
     return {
         "scrape.yml": render("vision/scrape.yml.j2", hosts=targets, key=KEY, **values),
         "alerts.yml": render("vision/alerts.yml.j2", **values),
+        "alerts-sentinel.yml": render("sentinel/alerts.yml.j2", **values),
         "grafana.json": render("vision/grafana.json.j2", **values),
         **{f"{door.host}.pem": _certificate(door.ca) for door in doors if door.ca},
     }

@@ -18,6 +18,7 @@ from deploy.settings.load import InventoryHost, inventory_hosts
 
 COMPONENTS = ("vision", "gate")
 _PATIENCE_SECONDS = 5.0
+_SILENCE_SECONDS = 90.0
 
 
 @click.command()
@@ -51,20 +52,24 @@ def door(host: InventoryHost) -> str:
 
 
 def of(seen: Observed | CasemateError, door: str) -> dict[str, Any]:
-    """One host's state as `--json` shows it. Healthy: the door is ready, and no container says otherwise."""
+    """One host's state as `--json` shows it. Healthy: the door is ready, no container says otherwise, and nothing
+    deviates unaccepted under a sentinel that beats.
+    """
     if isinstance(seen, CasemateError):
         return {"healthy": False, "door": door, "error": seen.message}
     release = seen.section("release") or {}
     live = (release.get("state") or {}).get("live") or {}
     containers = {name: container(seen, name, live.get(name)) for name in COMPONENTS}
     # A new container is "starting" until the engine's first check: the hand-over has already asked it a question.
+    watched = watch(seen)
     well = all(found["state"] == "running" and found["health"] != "unhealthy" for found in containers.values())
     return {
-        "healthy": door == "ready" and well,
+        "healthy": door == "ready" and well and watched["healthy"],
         "release": live.get("vision"),
         "containers": containers,
         "door": door,
         "certificate_expires": expiry(seen),
+        "sentinel": watched,
         "error": None,
     }
 
@@ -80,6 +85,26 @@ def container(seen: Observed, component: str, release: str | None) -> dict[str, 
     return {"state": state["Status"], "health": health, "since": state["StartedAt"]}
 
 
+def watch(seen: Observed) -> dict[str, Any]:
+    """The sentinel's last beat, and what waits for somebody to look. A host that has none yet is as healthy without."""
+    found = seen.section("sentinel") or {}
+    status, now = found.get("status"), (seen.section("resources") or {}).get("time")
+    if status is None:
+        told = {"beat": None, "alerts": None, "quarantined": None, "error": found.get("error") or seen.why("sentinel")}
+        return {"healthy": found.get("installed") is False, **told}
+    age = now - status["beat"] if now and status["beat"] else None
+    return {
+        "healthy": age is not None and age < _SILENCE_SECONDS and not status["deviating"] and not status["quarantined"],
+        "beat": datetime.fromtimestamp(status["beat"], UTC) if status["beat"] else None,
+        "beat_age_seconds": age and round(age, 1),
+        "alerts": status["deviating"],
+        "quarantined": status["quarantined"],
+        "baseline": status["baseline"],
+        "window": status["window"],
+        "error": None,
+    }
+
+
 def expiry(seen: Observed) -> datetime | None:
     """The earliest end of the certificates that the door shows; None when there is none."""
     ends = [
@@ -93,8 +118,27 @@ def expiry(seen: Observed) -> datetime | None:
 def row(state: dict[str, Any]) -> dict[str, Any]:
     """The same for a person."""
     if state["error"]:
-        return {"release": "-", "vision": "-", "gate": "-", "door": state["door"], "certificate": state["error"]}
+        empty = dict.fromkeys(("release", "vision", "gate"), "-")
+        return {**empty, "door": state["door"], "certificate": "-", "sentinel": state["error"]}
     expires = state["certificate_expires"]
     shown = {name: f"{found['state']}, {found['health']}" for name, found in state["containers"].items()}
     days = f"{(expires - datetime.now(UTC)).days} days left" if expires else "none"
-    return {"release": state["release"] or "none", **shown, "door": state["door"], "certificate": days}
+    sentinel = _sentinel_row(state["sentinel"])
+    return {
+        "release": state["release"] or "none",
+        **shown,
+        "door": state["door"],
+        "certificate": days,
+        "sentinel": sentinel,
+    }
+
+
+def _sentinel_row(found: dict[str, Any]) -> str:
+    if found["beat"] is None:
+        return found["error"] or "no beat yet"
+    told = [f"beat {found['beat_age_seconds']:.0f} s ago", f"{found['alerts']} alerts"]
+    if found["quarantined"]:
+        told.append(f"{found['quarantined']} in quarantine")
+    if not (found["baseline"] or {}).get("signed"):
+        told.append("baseline not signed")
+    return ", ".join(told)

@@ -10,6 +10,7 @@ from deploy.operations.listening import listening
 from deploy.operations.packages import installed
 from deploy.operations.templates import render
 from deploy.operations.units import unit
+from deploy.paths import HOST_MAINTENANCE
 from deploy.settings.host import HostSettings
 
 CONFIGURATION = "/etc/nginx/nginx.conf"
@@ -28,6 +29,8 @@ def apply(settings: HostSettings) -> None:
     directory(name="Make the proxy's configuration directory", path="/etc/casemate/proxy", mode="0700")
     # Nginx insists on a directory for what does not fit into memory; the sandbox has it read-only.
     directory(name="Make the directory that stays empty", path=SPOOL, mode="0700", owner="www-data")
+    # Nginx's workers look there for what shuts the door.
+    directory(name="Make the directory of what is in maintenance", path=str(HOST_MAINTENANCE))
     file(
         name="Write the certificate and its key",
         path=PAIR,

@@ -56,7 +56,8 @@ missing() {
     [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || echo debian-archive-keyring
     [[ $engine != silent ]] || absent "dockerd docker.io" "iptables iptables"
     [[ $what == lab ]] && return
-    absent "nginx nginx-light" "openssl openssl" "promtool prometheus" "chromium chromium"
+    absent "nginx nginx-light" "openssl openssl" "promtool prometheus" "chromium chromium" \
+        "inotifywait inotify-tools" "aide aide"
     [[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ]] || echo fonts-noto-cjk
 }
 

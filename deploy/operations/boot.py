@@ -7,6 +7,7 @@ from pyinfra import host
 from deploy.facts.observed import observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import enabled_items, expects
 
 
 @convergence
@@ -19,6 +20,7 @@ def started_at_boot(unit: str) -> Commands:
     found = observed(host).unit(unit)
     quoted = shlex.quote(unit)
     if found is None:
+        expects(*enabled_items(unit, None))
         differs(unit, None, "enabled and active\n")
         yield f"systemctl daemon-reload && systemctl enable --now {quoted}"
         return
@@ -26,6 +28,8 @@ def started_at_boot(unit: str) -> Commands:
     if enabled and active and not found["needs_reload"]:
         host.noop(f"{unit} is enabled and active")
         return
+    if not enabled:
+        expects(*enabled_items(unit, found.get("fragment")))
     reload = ", its file to be read again" if found["needs_reload"] else ""
     differs(unit, f"{found['enabled']} {found['active']}{reload}\n", "enabled active\n")
     if found["needs_reload"]:

@@ -10,6 +10,7 @@ from pyinfra.api.command import FunctionCommand, PyinfraCommand
 
 from deploy.errors import CasemateError
 from deploy.facts.observed import forget
+from deploy.operations.expected import tell
 
 P = ParamSpec("P")
 Commands = Generator[str | PyinfraCommand, None, None]
@@ -18,8 +19,9 @@ Commands = Generator[str | PyinfraCommand, None, None]
 def convergence(function: Callable[P, Commands]) -> Any:
     """Make an operation of a generator that compares desired with observed and yields what is missing.
 
-    In prepare the first command says "would change". In execute the commands run one after the other, and after each
-    the snapshot is forgotten, so that the next operation compares with what is there now. A CasemateError in execute
+    In prepare the first command says "would change". In execute the commands run one after the other, the sentinel is
+    told what it does not expect yet before each, and after each the snapshot is forgotten, so that the next operation
+    compares with what is there now. A CasemateError in execute
     fails the operation on this host alone (pyinfra would end the run of every host); in prepare it ends the run before
     any change.
     """
@@ -28,6 +30,8 @@ def convergence(function: Callable[P, Commands]) -> Any:
     def observing(*args: P.args, **kwargs: P.kwargs) -> Iterator[str | PyinfraCommand]:
         try:
             for command in function(*args, **kwargs):
+                if state.is_executing:
+                    tell(host)
                 yield command
                 if state.is_executing:
                     forget(host)

@@ -1,7 +1,9 @@
 """Files and directories of the host, compared by hash, mode and owner.
 
 A file is never seen half written or with too wide a mode: it comes by standard input (so that nothing of it is in an
-argv), into a 0600 file in a 0700 directory beside the target, is checked there, and is then renamed into place.
+argv), into a 0600 file in a 0700 directory, is checked there, and is then renamed into place. That directory lies in
+the outermost one (/etc for /etc/docker/daemon.json): the sentinel does not watch there, and whoever reads a directory
+of drop-ins never meets it.
 """
 
 import base64
@@ -16,6 +18,7 @@ from pyinfra.api import StringCommand
 from deploy.facts.observed import observed
 from deploy.operations.change import differs, differs_secretly
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import directory_item, expects, file_item, removed
 
 
 @convergence
@@ -39,6 +42,7 @@ def file(
     if found and not found.get("target") and all(found[key] == value for key, value in wanted.items()):
         host.noop(f"{path} is as wanted")
         return
+    expects(file_item(path, wanted["sha256"], mode, owner, group))
     if secret:
         differs_secretly(path)
     elif found and found["sha256"] == wanted["sha256"]:
@@ -58,9 +62,7 @@ def _put(path: str, mode: str, owner: str, group: str, check: str | None) -> str
     parent, target = shlex.quote(str(PurePosixPath(path).parent)), shlex.quote(path)
     steps = [
         f"mkdir -p {parent}",
-        "umask 077",
-        f"d=$(mktemp -d {parent}/.casemate.XXXXXXXX)",
-        "trap 'rm -rf \"$d\"' EXIT",
+        *_aside(path, parent),
         f'n="$d/"{shlex.quote(PurePosixPath(path).name)}',
         'base64 -d >"$n"',
         f'chown {shlex.quote(owner)}:{shlex.quote(group)} "$n"',
@@ -71,6 +73,17 @@ def _put(path: str, mode: str, owner: str, group: str, check: str | None) -> str
     return f"set -e; {'; '.join(steps)}"
 
 
+def _aside(path: str, parent: str) -> list[str]:
+    """Make `$d`, a directory from which a rename leads to `path`; `parent` is its own, quoted."""
+    outermost = shlex.quote(f"/{PurePosixPath(path).parts[1]}")
+    return [
+        f't={outermost}; [ -d $t ] && [ "$(stat -c %d $t)" = "$(stat -c %d {parent})" ] || t={parent}',
+        "umask 077",
+        'd=$(mktemp -d "$t"/.casemate.XXXXXXXX)',
+        "trap 'rm -rf \"$d\"' EXIT",
+    ]
+
+
 @convergence
 def directory(path: str, mode: str = "0755", owner: str = "root", group: str = "root") -> Commands:
     """A directory with this mode (octal digits) and owner; its parents are made 0755 root when absent."""
@@ -79,9 +92,23 @@ def directory(path: str, mode: str = "0755", owner: str = "root", group: str = "
     if found and all(found[key] == value for key, value in wanted.items()):
         host.noop(f"{path} is as wanted")
         return
+    expects(directory_item(path, mode, owner, group))
     differs(path, _attributes(found) if found else None, _attributes(wanted))
-    quoted = shlex.quote(path)
-    yield f"mkdir -p {quoted} && chown -h {shlex.quote(owner)}:{shlex.quote(group)} {quoted} && chmod {mode} {quoted}"
+    yield _make(path, mode, owner, group)
+
+
+def _make(path: str, mode: str, owner: str, group: str) -> str:
+    """One that is new appears as it is to be; nobody sees it with another mode, or enters it meanwhile."""
+    quoted, parent = shlex.quote(path), shlex.quote(str(PurePosixPath(path).parent))
+    right = f"chown -h {shlex.quote(owner)}:{shlex.quote(group)} {{0}} && chmod {mode} {{0}}"
+    fresh = [
+        f"mkdir -p {parent}",
+        *_aside(path, parent),
+        'mkdir "$d/new"',
+        right.format('"$d/new"'),
+        f'mv -T "$d/new" {quoted}',
+    ]
+    return f"set -e; if [ -d {quoted} ]; then {right.format(quoted)}; else {'; '.join(fresh)}; fi"
 
 
 @convergence
@@ -90,5 +117,6 @@ def absent(path: str) -> Commands:
     if observed(host).file(path) is None:
         host.noop(f"{path} is absent")
         return
+    expects(removed(path))
     differs(path, "present\n", "absent\n")
     yield f"rm -f {shlex.quote(path)}"

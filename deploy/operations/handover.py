@@ -10,6 +10,7 @@ from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import expects
 from deploy.operations.ship import accepted
 from service.release.container import drift
 
@@ -22,6 +23,7 @@ def hand_over(component: str, release: Built) -> Commands:
     if not found:
         host.noop(f"{component} {release.id} serves as signed")
         return
+    expects(*_containers(seen, component, release))
     differs(component, "\n".join(found), f"{release.id} serves as signed\n")
     sequence = accepted(seen)["accepted_sequence"]
     yield from attempted(lambda there: transfer.hand_over(there, component, release, sequence))
@@ -43,6 +45,13 @@ def _faults(seen: Observed, component: str, release: Built) -> list[str]:
     if container["Image"] not in release.image_ids:
         return [*found, f"{name} runs {container['Image']}"]
     return found + drift(release.container(component, container["Image"]), container)
+
+
+def _containers(seen: Observed, component: str, release: Built) -> list[dict[str, str]]:
+    """The new one, and those that may go, or come back if it fails."""
+    own = f"casemate-{component}-"
+    there = (seen.section("docker") or {}).get("containers", {})
+    return [{"container": name} for name in sorted({f"{own}{release.id}", *(n for n in there if n.startswith(own))})]
 
 
 def _health(container: dict[str, Any]) -> str | None:

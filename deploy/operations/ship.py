@@ -1,17 +1,24 @@
 """A release to a host: only what it lacks, over the connection that is there, and let in by the host itself."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from pyinfra import host
 
+from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
 from deploy.operations import transfer
 from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import Item, directory_item, expects, file_item, parents_of, removed
+from deploy.paths import HOST_STATE
+from deploy.release.signed import kept_releases
+from service.release.manifest import model_directory
 
+_MODELS, _BLOBS = f"{HOST_STATE}/models", f"{HOST_STATE}/blobs"
 _NOTHING: dict[str, Any] = {
     "accepted_sequence": 0,
     "admitted": None,
@@ -26,6 +33,7 @@ def ship_image(release: Built) -> Commands:
     if _has_image(observed(host), release):
         host.noop(f"the engine has the image {release.image.config_digest[:19]}")
         return
+    expects(*_passing(digest.removeprefix("sha256:") for digest in release.image.blobs))
     differs("image", None, f"{release.image.config_digest}\n")
     yield from attempted(lambda there: transfer.send_image(there, release))
 
@@ -36,6 +44,7 @@ def ship_model(release: Built) -> Commands:
     if _has_model(observed(host), release):
         host.noop(f"the host has the model {release.model_directory}")
         return
+    expects(*_model_items(release))
     differs("model", None, f"{release.model_directory}\n")
     yield from attempted(lambda there: transfer.send_model(there, release))
 
@@ -51,6 +60,7 @@ def accept_release(release: Built) -> Commands:
     if state["admitted"] == release.id and known and whole:
         host.noop(f"release {release.id} is accepted")
         return
+    expects(*_model_items(release), *_passing(digest.removeprefix("sha256:") for digest in release.image.blobs))
     differs("release", state["admitted"], release.id)
     yield from attempted(lambda there: transfer.accept(there, release, state["accepted_sequence"]))
 
@@ -64,8 +74,46 @@ def make_room(release: Built, keep: int) -> Commands:
     if release.id in needed or len(earlier) <= keep:
         host.noop(f"{len(earlier)} earlier releases are kept")
         return
+    expects(*_pruned_items(earlier[: len(earlier) - keep], {*needed, *earlier[len(earlier) - keep :]}))
     differs("earlier releases", "\n".join(earlier), "\n".join(earlier[len(earlier) - keep :]))
     yield f"{transfer.PROGRAM} prune --keep {keep}"
+
+
+def _passing(digests: Iterable[str]) -> list[Item]:
+    """Blobs that come, and go when the engine has them."""
+    return [item for digest in digests for item in (_blob(digest), removed(f"{_BLOBS}/{digest}"))]
+
+
+def _blob(digest: str) -> Item:
+    return file_item(f"{_BLOBS}/{digest}", digest, "0444", "root", "root")
+
+
+def _model_items(release: Built) -> list[Item]:
+    """Its files as blobs, in the directory where they are linked, and in their own."""
+    files = {name: file.sha256 for name, file in release.model.files.items()}
+    fresh, place = f"{_MODELS}/.{release.model_directory}.new", f"{_MODELS}/{release.model_directory}"
+    items = [*map(_blob, files.values()), removed(fresh), removed(f"{_MODELS}/.{release.model_directory}.wrong")]
+    for root in (fresh, place):
+        directories = {root, *(parent for name in files for parent in parents_of(f"{root}/{name}", root))}
+        items += [directory_item(path) for path in sorted(directories)]
+        items += [file_item(f"{root}/{name}", digest, "0444", "root", "root") for name, digest in files.items()]
+    return items
+
+
+def _pruned_items(gone: list[str], kept: set[str]) -> list[Item]:
+    """What only these releases needed, as far as this operator signed them."""
+    try:
+        models = {one.manifest.release: one.manifest.model for one in kept_releases()}
+    except CasemateError:  # a damaged one here is no reason to leave the host full; the sentinel will tell what went
+        models = {}
+
+    def files(releases: Iterable[str]) -> dict[str, Any]:
+        return {name: models[name].model_dump(mode="json")["files"] for name in releases if name in models}
+
+    needed = {file["sha256"] for one in files(kept).values() for file in one.values()}
+    directories = {f"{_MODELS}/{model_directory(models[name].name, one)}" for name, one in files(gone).items()}
+    blobs = {file["sha256"] for one in files(gone).values() for file in one.values()} - needed
+    return [removed(path) for path in sorted({*directories, *(f"{_BLOBS}/{blob}" for blob in blobs)})]
 
 
 def accepted(seen: Observed) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pyinfra import host
 from deploy.facts.observed import Observed, observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import enabled_items, expects
 
 
 @convergence
@@ -22,6 +23,7 @@ def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str]
     found = seen.unit(unit)
     quoted = shlex.quote(unit)
     if found is None:
+        expects(*enabled_items(unit, None))
         differs(unit, None, "enabled and active\n")
         yield f"systemctl daemon-reload && systemctl enable --now {quoted}"
         return
@@ -29,6 +31,8 @@ def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str]
     if not needs:
         host.noop(f"{unit} runs with its current files")
         return
+    if "enable" in needs:
+        expects(*enabled_items(unit, found.get("fragment")))
     differs(unit, _state(found), f"enabled active: {needs[-1]}\n")
     yield "systemctl daemon-reload"
     if found["enabled"] not in ("enabled", "static"):

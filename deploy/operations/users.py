@@ -9,6 +9,9 @@ from deploy.errors import CasemateError
 from deploy.facts.observed import observed
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
+from deploy.operations.expected import expects
+
+_FILES = ("passwd", "group", "shadow", "gshadow")
 
 
 @convergence
@@ -30,5 +33,7 @@ def system_users(path: str, users: Mapping[str, int]) -> Commands:
     if not missing:
         host.noop(f"{', '.join(users)} exist")
         return
+    # Free in their content, which holds more than these users: a deploy that makes users is one to look at.
+    expects(*({"path": f"/etc/{name}", "kind": "file", "uid": 0} for name in _FILES))
     differs("users", None, "".join(f"{name} {users[name]}\n" for name in missing))
     yield f"systemd-sysusers {shlex.quote(path)}"

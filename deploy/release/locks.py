@@ -1,4 +1,4 @@
-"""`make locks`: write the four locks anew from pyproject.toml's groups and today's versions, by uv."""
+"""`make locks`: write the five locks anew from pyproject.toml's groups and today's versions, by uv."""
 
 import os
 import re
@@ -27,14 +27,15 @@ class Lock:
 
 LOCKS = (
     Lock("deploy/deploy.lock", ("deploy",)),
-    Lock("tests/dev.lock", ("deploy", "service", "dev"), cpu=True),
+    Lock("tests/dev.lock", ("deploy", "service", "sentinel", "dev"), cpu=True),
     Lock("service/cpu.lock", ("service",), cpu=True),
     Lock("service/cuda.lock", ("service",)),
+    Lock("service/sentinel.lock", ("sentinel",)),
 )
 
 
 def main() -> None:
-    """Write all four, so that they agree."""
+    """Write all five, so that they agree."""
     for lock in LOCKS:
         print(f"locking {lock.path}", file=sys.stderr)
         try:

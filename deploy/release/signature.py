@@ -8,39 +8,46 @@ from deploy.errors import CasemateError
 from deploy.release.private import make_private
 from deploy.settings.release import ReleaseSettings
 
-NAMESPACE = "casemate-release-v1"
+RELEASE, WINDOW, BASELINE = "casemate-release-v1", "casemate-window-v1", "casemate-baseline-v1"
+"""What a signature is for: one for a deploy window is worth nothing for a release."""
+
+_ANEW = {
+    RELEASE: "do not ship it; sign anew with: casemate release build INVENTORY",
+    WINDOW: "do not send it; the next deploy signs its own",
+    BASELINE: "find out who changed it; then: casemate baseline diff INVENTORY",
+}
 
 
-def sign(document: bytes, settings: ReleaseSettings) -> bytes:
+def sign(document: bytes, settings: ReleaseSettings, namespace: str = RELEASE) -> bytes:
     """The detached signature by the operator's key, which is made when absent."""
     _make_key(settings)
-    done = _ssh_keygen("-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(settings.signing_key), stdin=document)
+    done = _ssh_keygen("-Y", "sign", "-q", "-n", namespace, "-f", str(settings.signing_key), stdin=document)
     if done.returncode:
         raise CasemateError(
             f"release.signing_key: could not sign with {settings.signing_key}: {_reason(done)}",
             next="check the key's owner and mode (0600), or restore it from its backup",
         )
-    verify(document, done.stdout, settings)
+    verify(document, done.stdout, settings, namespace)
     return done.stdout
 
 
-def verify(document: bytes, signature: bytes, settings: ReleaseSettings) -> None:
-    """Raise CasemateError unless the signature is by the operator's key, for releases, over these bytes."""
+def verify(document: bytes, signature: bytes, settings: ReleaseSettings, namespace: str = RELEASE) -> None:
+    """Raise CasemateError unless the signature is by the operator's key, for this purpose, over these bytes."""
     with TemporaryDirectory() as folder:
         signers, detached = Path(folder, "allowed_signers"), Path(folder, "signature")
         signers.write_text(_line(settings) + "\n", encoding="utf-8")
         detached.write_bytes(signature)
-        by = ["-f", str(signers), "-I", settings.signer, "-n", NAMESPACE, "-s", str(detached)]
+        by = ["-f", str(signers), "-I", settings.signer, "-n", namespace, "-s", str(detached)]
         done = _ssh_keygen("-Y", "verify", *by, stdin=document)
     if done.returncode:
         raise CasemateError(
-            f"the signature is not by {settings.signing_key} over this manifest: {_reason(done)}",
-            next="do not ship it; sign anew with: casemate release build INVENTORY",
+            f"the signature is not by {settings.signing_key} over this document: {_reason(done)}",
+            next=_ANEW[namespace],
         )
 
 
 def allowed_signers(settings: ReleaseSettings) -> str:
-    """The line by which a host knows this operator's releases, and nothing else that the key may sign."""
+    """The line by which a host knows what this operator signed for it, and nothing else that the key may sign."""
     _make_key(settings)
     return _line(settings)
 
@@ -54,7 +61,7 @@ def _line(settings: ReleaseSettings) -> str:
             f"release.signing_key: {public} is missing or no public key",
             next=f"ssh-keygen -y -f {settings.signing_key} > {public}, or restore both from their backup",
         ) from None
-    return f'{settings.signer} namespaces="{NAMESPACE}" {kind} {key}'
+    return f'{settings.signer} namespaces="{",".join(_ANEW)}" {kind} {key}'
 
 
 def _make_key(settings: ReleaseSettings) -> None:

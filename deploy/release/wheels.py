@@ -50,6 +50,13 @@ def unpacked(wheels: Iterable[Path]) -> list[Member]:
     return [member for member, _, _ in members.values()]
 
 
+def content(wheel: Path) -> dict[str, bytes]:
+    """A wheel's files by their places below site-packages, its licence among them."""
+    archive = zipfile.ZipFile(wheel)
+    names = [name for name in archive.namelist() if not name.endswith("/") and not _left_out(name)]
+    return {_safe(wheel, name): archive.read(name) for name in names}
+
+
 def _left_out(name: str) -> bool:
     """Byte code: Python would believe it over the source that is audited."""
     return name.endswith((".pyc", ".pyo"))

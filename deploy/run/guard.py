@@ -1,5 +1,9 @@
-"""The first and the last operation of every run: plain `pyinfra` locks and journals as `casemate deploy` does."""
+"""The first and the last operation of every run: plain `pyinfra` locks, announces, journals as `casemate deploy` does.
 
+After a failure pyinfra runs no more operations: the window then closes by itself, and the next run signs the baseline.
+"""
+
+import sys
 from secrets import token_hex
 from typing import Any
 
@@ -7,7 +11,7 @@ from pyinfra import host, state
 from pyinfra.api import operation
 
 from deploy.operations.convergence import Commands
-from deploy.run import journal, lock
+from deploy.run import journal, lock, window
 
 _RUN = "casemate.run"
 
@@ -21,7 +25,9 @@ def managed(of: Any, run: str) -> None:
 def begin() -> Commands:
     """Hold the host's deploy lock until the connection ends."""
     if state.is_executing and _RUN not in host.connector_data:
-        lock.hold(host, token_hex(4))
+        run = token_hex(4)
+        lock.hold(host, run)
+        window.begin(host, run)
     yield from ()
 
 
@@ -29,9 +35,15 @@ def begin() -> Commands:
 def end() -> Commands:
     """Journal the run. It changes nothing that was asked for, so it yields no command."""
     if state.is_executing and _RUN not in host.connector_data:
+        window.end(host, _inventory())
         done = [(op, state.ops[host][op].operation_meta) for op in state.get_op_order() if op in state.ops[host]]
         changes = [
             " | ".join(state.get_op_meta(op).names) for op, meta in done if meta.is_complete() and meta.did_change()
         ]
         journal.write(host, journal.entry("pyinfra", host.name, operations=len(done), changes=changes, error=None))
     yield from ()
+
+
+def _inventory() -> str:
+    """As it was typed after `pyinfra`, which tells nobody."""
+    return next((word for word in sys.argv[1:] if word.endswith(".py")), "inventory.py")

@@ -17,7 +17,7 @@ from deploy.errors import CasemateError
 from deploy.facts.observed import known, observed
 from deploy.operations.change import differences
 from deploy.paths import ROOT
-from deploy.run import chains, guard, journal, lock, round_trips
+from deploy.run import chains, guard, journal, lock, round_trips, window
 from deploy.run.connection import Connection, connected
 from deploy.run.progress import Outcome, Progress, name_of
 from deploy.settings.inventory import read_inventory
@@ -74,7 +74,11 @@ def _deploy_batch(run: str, file: str, data: Sequence[str], names: list[str], sa
             with _timed(connection, outcomes):
                 _each(connection, lambda host: _begin(host, run))
                 _prepare(connection)
-                _execute(connection, outcomes, say)
+                try:
+                    _each(connection, lambda host: window.begin(host, run))
+                    _execute(connection, outcomes, say)
+                finally:
+                    _each(connection, lambda host: window.end(host, file))
         except Exception as error:
             for outcome in outcomes.values():
                 outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)

@@ -8,6 +8,7 @@ from deploy.settings.network import NetworkSettings
 from deploy.settings.preflight import PreflightSettings
 from deploy.settings.proxy import ProxySettings
 from deploy.settings.release import ReleaseSettings
+from deploy.settings.sentinel import SentinelSettings
 from deploy.settings.vision import VisionSettings
 
 
@@ -22,3 +23,4 @@ class HostSettings(Settings):
     vision: VisionSettings
     gate: GateSettings = GateSettings()
     proxy: ProxySettings
+    sentinel: SentinelSettings = SentinelSettings()

@@ -36,3 +36,9 @@ proxy = {
     "certificate": "~/certificates/vision.example.org/fullchain.pem",
     "private_key": "~/certificates/vision.example.org/privkey.pem",
 }
+
+sentinel = {
+    # When weights change unplanned, nobody is answered until somebody has looked: casemate quarantine list INVENTORY
+    "sets": {"weights": {"reaction": "pause"}},
+    # "webhook": {"url": "https://alerts.example.org/casemate", "secret": "~/.config/casemate/webhook-secret"},
+}

@@ -32,3 +32,5 @@ vision = {
         "picture": "service/micro/golden.png",
     },
 }
+
+sentinel = {"heartbeat_seconds": 5, "sweep_seconds": 10}

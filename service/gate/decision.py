@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.gate.keys import digest, parse
 from service.gate.register import Register, RegisterError
 
-_SCOPE = re.compile(r"(?:GET|POST) /v1/[A-Za-z0-9._/-]+|GET /metrics")
+_SCOPE = re.compile(r"(?:GET|POST) /v1/[A-Za-z0-9._/-]+|GET /metrics(?:/sentinel)?")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ RESERVED = frozenset({"seq", "time", "prev", "mac"})
 START = "0" * 64
 LONGEST_LINE = 1 << 16
 """Bytes, the newline included."""
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _END = re.compile(rb',"mac":"([0-9a-f]{64})"\}$')
 
 
@@ -41,7 +42,7 @@ def seal(seq: int, time: str, fields: Mapping[str, Any], prev: str, key: bytes) 
     """One line without its newline: ASCII only, so that no field can steer a terminal or start a line of its own."""
     if clash := RESERVED & fields.keys():
         raise LedgerError(f"fields {', '.join(sorted(clash))} belong to the ledger; next: name them otherwise")
-    body = json.dumps({"seq": seq, "time": time, **fields, "prev": prev}, allow_nan=False, separators=(",", ":"))
+    body = _ENCODER.encode({"seq": seq, "time": time, **fields, "prev": prev})
     open_body = body[:-1].encode("ascii")
     return open_body + b',"mac":"' + _mac(open_body, key) + b'"}'
 
@@ -70,4 +71,4 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _mac(body: bytes, key: bytes) -> bytes:
-    return hmac.new(key, body, hashlib.sha256).hexdigest().encode("ascii")
+    return hmac.digest(key, body, "sha256").hex().encode("ascii")

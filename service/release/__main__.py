@@ -60,7 +60,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace, Layout, Engine], Any]] = {
     "accept": _accept,
     "handover": _handover,
     "start": lambda asked, layout, engine: start_live(layout, engine, asked.component),
-    "stop": lambda asked, _, engine: stop_all(engine, asked.component),
+    "stop": lambda asked, layout, engine: stop_all(layout, engine, asked.component),
     "status": lambda _, layout, engine: status(layout, engine),
     "prune": lambda asked, layout, engine: prune(layout, engine, asked.keep),
 }

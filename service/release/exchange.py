@@ -7,6 +7,7 @@ from service.release.journal import Journal
 from service.release.layout import Layout
 from service.release.memory import available
 from service.release.probe import examine, ready
+from service.release.quarantine import refuse_held
 from service.release.running import Container, containers, create, start, wait_until_ready
 from service.release.wanted import Wanted
 
@@ -36,6 +37,7 @@ class Exchange:
             raise ReleaseError(
                 f"{self.new.component} {self.new.release} did not go into service: {error}; {left}"
             ) from error
+        refuse_held(self.layout, self.new.component)  # meanwhile: the old one stays, and so does what is found in it
         self._lead()
 
     def _set_aside(self) -> None:
@@ -107,6 +109,10 @@ class Exchange:
 
     def _undo(self, reason: ReleaseError) -> str:
         """The new one goes and the old one serves as before; says how that went."""
+        try:
+            refuse_held(self.layout, self.new.component)
+        except ReleaseError as held:
+            return str(held)
         self.journal.step(f"Go back: {reason}")
         found = containers(self.engine, self.new.component)
         aside = found.get(self.new.name + _REPLACED)

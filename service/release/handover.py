@@ -13,6 +13,7 @@ from service.release.exchange import Exchange, record
 from service.release.files import locked
 from service.release.journal import Journal
 from service.release.layout import Layout
+from service.release.quarantine import refuse_held
 from service.release.running import containers
 from service.release.wanted import wanted
 
@@ -21,6 +22,7 @@ def handover(layout: Layout, engine: Engine, component: str, release: str, say: 
     """Put `release` into service. Raises ReleaseError when it does not, and then what served before serves again."""
     journal = Journal(layout, component, release, say)
     with locked(layout.releases / f".handover-{component}.lock"), journal.recording():
+        refuse_held(layout, component)
         _settle(layout, engine, component)
         now = state.read(layout)
         now.accepted(release)

@@ -36,6 +36,11 @@ class Layout:
         return self.home / "releases"
 
     @property
+    def maintenance(self) -> Path:
+        """A file named after a component shuts its door; the sentinel puts it here."""
+        return self.home / "maintenance"
+
+    @property
     def verified(self) -> Path:
         return self.home / "verified.json"
 

@@ -6,6 +6,7 @@ from service.release.engine import Engine
 from service.release.errors import ReleaseError
 from service.release.files import locked
 from service.release.layout import Layout
+from service.release.quarantine import refuse_held
 from service.release.running import containers, create, start, wait_until_ready
 from service.release.wanted import wanted
 
@@ -16,13 +17,14 @@ def start_live(layout: Layout, engine: Engine, component: str) -> None:
     Raises ReleaseError, with nothing left running, when the release does not hold: that is what the check is for.
     """
     with locked(layout.releases / f".handover-{component}.lock"):
+        refuse_held(layout, component)
         live = state.read(layout).live[component]
         if live is None:
             raise ReleaseError(f"no release of {component} is in service on this host; deploy one")
         try:
             new = wanted(layout, engine, component, live)
         except ReleaseError:
-            stop_all(engine, component)
+            stop_all(layout, engine, component)
             raise
         for container in containers(engine, component).values():
             if container.name != new.name or drift(new.arguments, container.inspected):
@@ -37,8 +39,9 @@ def start_live(layout: Layout, engine: Engine, component: str) -> None:
         wait_until_ready(engine, new.name, new.socket, new.spec["handover"]["start_seconds"])
 
 
-def stop_all(engine: Engine, component: str) -> None:
-    """Let every container of the component finish its answers, and end."""
+def stop_all(layout: Layout, engine: Engine, component: str) -> None:
+    """Let every container of the component finish its answers, and end. Raises ReleaseError when it is held."""
+    refuse_held(layout, component)
     for container in containers(engine, component).values():
         if container.running:
             engine.stop(container.name)

@@ -50,9 +50,9 @@ class Containers:
 class Outlets:
     """Where alerts go besides the log and the journal; None: not there. Secrets lie in files that only root reads."""
 
-    webhook: dict[str, Any] | None = None  # {url, secret_file}: POST, signed by HMAC-SHA256
+    webhook: dict[str, Any] | None = None  # {url, secret_file?, ca_file?}: POST, signed by HMAC-SHA256
     syslog: dict[str, Any] | None = None  # {host, port, protocol: udp|tcp|tls, ca_file}
-    alertmanager: dict[str, Any] | None = None  # {url}: POST /api/v2/alerts
+    alertmanager: dict[str, Any] | None = None  # {url, ca_file?}: POST /api/v2/alerts
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,10 +60,12 @@ _TOLD = ("kind", "mode", "uid", "gid", "sha256", "target", "attributes", "flags"
 def differences(before: Entry, after: Entry) -> list[str]:
     """The names of the fields in which two entries of one path differ for an alert; empty: only times, or nothing.
 
-    A size or an mtime counts for files alone, and where the content is not hashed; a directory's follow from its
-    entries, each of which is judged itself.
+    A size or an mtime counts for files alone: a directory's follow from its entries, each of which is judged itself.
+    A hash that has not been read yet differs from nothing.
     """
     names = [name for name in _TOLD if getattr(before, name) != getattr(after, name)]
+    if "sha256" in names and before.kind == after.kind and None in (before.sha256, after.sha256):
+        names.remove("sha256")
     if before.kind == after.kind == "file":
         if before.size != after.size:
             names.append("size")
@@ -74,7 +77,19 @@ def differences(before: Entry, after: Entry) -> list[str]:
 def readable(name: bytes) -> str:
     """A path for people, terminals and JSON: what is not printable UTF-8 is written as \\xNN, a backslash as \\\\."""
     text = name.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(_shown(one) for one in text)
+
+
+def named(text: str) -> bytes:
+    """The path that `readable` showed."""
+    if "\\" not in text:
+        return text.encode()
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", text.encode())
+
+
+_ESCAPED = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
 
 
 def _shown(one: str) -> str:

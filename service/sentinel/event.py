@@ -43,6 +43,10 @@ class Source(Protocol):
     name: str
     """`inotify` or `fanotify`."""
 
+    @property
+    def watches(self) -> int:
+        """How many watches or marks it holds in the kernel."""
+
     def fileno(self) -> int:
         """Readable when there is something to read."""
 

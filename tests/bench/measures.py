@@ -6,6 +6,12 @@ from tests.bench.deploys import demo_cold, demo_warm, nothing_to_do, one_line_ch
 from tests.bench.figure import Figure
 from tests.bench.lab import lab_up
 from tests.bench.micro import micro_accuracy
+from tests.bench.sentinel.latency import latency
+from tests.bench.sentinel.loss import loss, transient
+from tests.bench.sentinel.pace import idle, sustained
+from tests.bench.sentinel.recording import recording
+from tests.bench.sentinel.truth import small_files, weights
+from tests.bench.sentinel.watched import watches
 from tests.bench.vision.latency import first_token, loop_block, overhead
 from tests.bench.vision.steady import disconnects, memory
 from tests.bench.vision.throughput import throughput
@@ -24,4 +30,13 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "vision-loop": loop_block,
     "vision-disconnects": disconnects,
     "vision-memory": memory,
+    "sentinel-latency": latency,
+    "sentinel-sustained": sustained,
+    "sentinel-idle": idle,
+    "sentinel-small-files": small_files,
+    "sentinel-weights": weights,
+    "sentinel-loss": loss,
+    "sentinel-transient": transient,
+    "sentinel-watches": watches,
+    "sentinel-recording": recording,
 }

@@ -11,6 +11,7 @@ UNITS = (
     "docker.socket",
     "containerd.service",
     "nginx.service",
+    "casemate-sentinel.service",
     "nftables.service",
     "ssh.service",
     "systemd-journald.service",

@@ -21,6 +21,7 @@ from deploy.facts.posture.logs import logs
 from deploy.facts.posture.machine import groups, modules, operating_system, packages, resources, sysctl, users
 from deploy.facts.posture.ours import lock, release
 from deploy.facts.posture.read import Json, reason
+from deploy.facts.posture.sentinel import sentinel
 from deploy.facts.posture.wire import listeners, routes
 
 SCHEMA = 1
@@ -47,6 +48,7 @@ SECTIONS: dict[str, Callable[[Json], Any]] = {
     "release": lambda _: release(),
     "certificates": lambda _: certificates(),
     "logs": lambda _: logs(),
+    "sentinel": lambda found: sentinel(found["units"]),
     "lock": lambda _: lock(),
 }
 """Each section's reader; it is given the sections before it."""

@@ -38,7 +38,7 @@ def test_it_writes_one_directory_for_prometheus_and_grafana(inventory: Path) -> 
     result = run(inventory, "--limit", "gpu", "--json")
     assert result.exit_code == 0, result.output
     out = inventory.parent / "out"
-    names = ["scrape.yml", "alerts.yml", "grafana.json", "one.pem"]
+    names = ["scrape.yml", "alerts.yml", "alerts-sentinel.yml", "grafana.json", "one.pem"]
     shown = json.loads(result.stdout)
     assert shown == {"files": [str(out / name) for name in names], "key": str(out / "prometheus.key")}
     assert sorted(path.name for path in out.iterdir()) == sorted(names)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import CasemateError
-from deploy.release.signature import allowed_signers, sign, verify
+from deploy.release.signature import BASELINE, RELEASE, WINDOW, allowed_signers, sign, verify
 from deploy.settings.release import ReleaseSettings
 
 Settings = Callable[..., ReleaseSettings]
@@ -28,7 +28,9 @@ def test_the_key_is_kept(settings: Settings) -> None:
     line = allowed_signers(settings())
     sign(b"document", settings())
     assert allowed_signers(settings()) == line
-    assert line.startswith('release@casemate namespaces="casemate-release-v1" ssh-ed25519 AAAA')
+    assert line.startswith(
+        'release@casemate namespaces="casemate-release-v1,casemate-window-v1,casemate-baseline-v1" ssh-ed25519 AAAA'
+    )
 
 
 def test_a_changed_document_is_refused(settings: Settings) -> None:
@@ -49,6 +51,15 @@ def test_the_same_key_for_another_purpose_is_refused(settings: Settings) -> None
     signature = subprocess.run(by, input=b"document", capture_output=True, check=True).stdout
     with pytest.raises(CasemateError, match="signature is not by"):
         verify(b"document", signature, settings())
+
+
+@pytest.mark.parametrize("namespace", [WINDOW, BASELINE])
+def test_a_signature_is_for_one_purpose_alone(settings: Settings, namespace: str) -> None:
+    signature = sign(b"document", settings(), namespace)
+    verify(b"document", signature, settings(), namespace)
+    for other in {RELEASE, WINDOW, BASELINE} - {namespace}:
+        with pytest.raises(CasemateError, match="signature is not by"):
+            verify(b"document", signature, settings(), other)
 
 
 def test_verifying_makes_no_key(settings: Settings) -> None:

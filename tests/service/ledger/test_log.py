@@ -138,18 +138,21 @@ def test_a_head_that_is_behind_the_log_catches_up(log: Path, behind: int) -> Non
     assert seal_intact(log)
 
 
-def test_a_full_disk_adds_nothing_and_says_so(log: Path) -> None:
+@pytest.mark.parametrize("more", ["{'n': 1}", "{'n': 1}, {'n': 2, 'pad': 'x' * 9000}"])
+def test_a_full_disk_adds_nothing_and_says_so(log: Path, more: str) -> None:
     ledger = Ledger(log)
     ledger.append({"n": 0})
+    before = log.read_bytes()
     script = (
         "import resource, signal; from pathlib import Path; from service.ledger import Ledger\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({log.stat().st_size + 100}, -1))\n"
-        f"Ledger(Path({str(log)!r})).append({{'n': 1}})"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 100}, -1))\n"
+        f"Ledger(Path({str(log)!r})).append_all([{more}])"
     )
     result = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert "LedgerError" in result.stderr
     assert "next: check the disk" in result.stderr
+    assert log.read_bytes() == before
     assert ledger.append({"n": 2}) == 1
     assert seal_intact(log)
 

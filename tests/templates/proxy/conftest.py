@@ -64,7 +64,7 @@ class Door:
         """Start all three; `change` alters the rendered configuration, for controls."""
         for role in ("gate", "vision"):
             self.start_behind(role)
-        for place in ("nginx", "log", "spool"):
+        for place in ("nginx", "log", "spool", "maintenance"):
             (self.root / place).mkdir()
         (self.root / "server.pem").write_text(server_certificate(self.settings, "host").pem())
         text = render("proxy/nginx.conf.j2", proxy=self.settings, rejects_handshake=rejects_handshake, ipv6=False)
@@ -74,6 +74,7 @@ class Door:
             "/var/log/casemate/proxy": self.root / "log",
             "/var/lib/casemate/proxy/spool": self.root / "spool",
             "/etc/casemate/proxy": self.root,
+            "/var/lib/casemate/maintenance": self.root / "maintenance",
         }.items():
             assert place in text
             text = text.replace(place, str(here))

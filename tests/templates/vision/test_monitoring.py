@@ -168,8 +168,14 @@ def test_the_dashboard_is_one(written: Path) -> None:
 
 def test_the_scrape_configuration_names_a_key_and_has_none(written: Path) -> None:
     text = (written / "scrape.yml").read_text()
-    one, two = yaml.safe_load(text)["scrape_configs"]
+    one, of_its_sentinel, two, _ = yaml.safe_load(text)["scrape_configs"]
     assert one["static_configs"] == [{"targets": ["one.example:8443"], "labels": {"job": JOB, "instance": "gpu1"}}]
+    assert (one["metrics_path"], of_its_sentinel["metrics_path"]) == ("/metrics", "/metrics/sentinel")
+    labels = of_its_sentinel["static_configs"][0]["labels"]
+    assert labels == {"job": f"{JOB}-sentinel", "instance": "gpu1"}
+    assert {**of_its_sentinel, "job_name": 0, "metrics_path": 0, "static_configs": 0} == {
+        **one, "job_name": 0, "metrics_path": 0, "static_configs": 0
+    }  # fmt: skip
     assert one["tls_config"] == {"server_name": "one.example", "ca_file": "gpu1.pem"}
     assert two["tls_config"] == {"server_name": "two.example"}
     assert one["authorization"] == {"type": "Bearer", "credentials_file": "prometheus.key"}

@@ -102,9 +102,10 @@ def test_it_is_scraped_with_the_key_and_not_without(door: Door, prometheus: tupl
     answered = 'casemate_vision_request_success_total{finished_reason="stop"}'
     host = {"job": JOB, "instance": "gpu1"}
     eventually(lambda: [value for _, value in asked(port, answered)] == [3])
-    assert asked(port, "up") == [({"__name__": "up", **host}, 1)]
+    up = f'up{{job="{JOB}"}}'
+    assert asked(port, up) == [({"__name__": "up", **host}, 1)]
     assert asked(port, "casemate_vision_ready") == [({"__name__": "casemate_vision_ready", **host}, 1)]
     eventually(lambda: asked(port, "ALERTS") == [])
     (out / "prometheus.key").write_text("bad\n")
-    eventually(lambda: [value for _, value in asked(port, "up")] == [0])
+    eventually(lambda: [value for _, value in asked(port, up)] == [0])
     eventually(lambda: [labels["alertname"] for labels, _ in asked(port, "ALERTS")] == ["CasemateNotScraped"])

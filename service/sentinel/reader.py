@@ -1,0 +1,58 @@
+"""From the kernel's queue to what is dirty, and nothing else on the way."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable
+
+from service.sentinel.dirty import Dirty
+from service.sentinel.event import Gap, Source
+from service.sentinel.territory import Territory
+from service.sentinel.who import Asked
+
+
+class Reader(threading.Thread):
+    """`gap` is called for each of the source's, and where there is no place for one more dirty path."""
+
+    def __init__(
+        self,
+        source: Source,
+        dirty: Dirty,
+        territory: Callable[[], Territory],
+        gap: Callable[[Gap], None],
+        who: Asked | None,
+    ) -> None:
+        super().__init__(name="reader", daemon=True)
+        self._source, self._dirty, self._territory, self._gap, self._who = source, dirty, territory, gap, who
+        self._closed = False
+        self.events = 0
+        self.alive = time.monotonic()
+        """When it last asked the kernel, monotonic."""
+
+    def close(self) -> None:
+        self._closed = True
+        self.join()
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self._source.fileno(), select.POLLIN | select.POLLPRI)
+        while not self._closed:
+            self.alive = time.monotonic()
+            if poll.poll(500):
+                self._read()
+
+    def _read(self) -> None:
+        territory = self._territory()
+        for one in self._source.read():
+            if isinstance(one, Gap):
+                self._gap(one)
+                continue
+            self.events += 1
+            watched = territory.of(one.path)
+            if watched is None:
+                continue
+            who = self._who.of(one.pid) if self._who and one.pid else None
+            if not self._dirty.event(watched.kept_at(one.path), one, who):
+                self._gap(Gap(watched.root, "more changed at once than can be kept in mind", one.at))

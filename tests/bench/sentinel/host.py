@@ -1,0 +1,50 @@
+"""A sentinel to be measured, with its process's figures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.service.sentinel.running import Sentinel
+
+
+@contextmanager
+def host() -> Iterator[Sentinel]:
+    """Not started; on a real file system, below TMPDIR."""
+    folder = Path(tempfile.mkdtemp(prefix="sentinel-bench-"))
+    one = Sentinel(folder)
+    try:
+        yield one
+    finally:
+        one.close()
+        shutil.rmtree(folder)
+
+
+def quiet(**settings: Any) -> dict[str, Any]:
+    """Settings under which nothing happens by itself."""
+    return {"heartbeat_seconds": 3600, "sweep_seconds": 3600, "rehash_hours": 10_000, **settings}
+
+
+def plant(root: Path, files: int, each: int, size: int = 2000) -> None:
+    """`each` files a directory, each with a content of its own."""
+    for number in range(files):
+        directory = root / str(number // each)
+        if number % each == 0:
+            directory.mkdir(parents=True)
+        (directory / str(number)).write_bytes(str(number).encode().ljust(size, b"."))
+
+
+def processor(pid: int) -> float:
+    """Seconds of it that the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """MB in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
