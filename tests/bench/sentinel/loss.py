@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.paths import ROOT
@@ -59,8 +60,16 @@ def transient() -> list[Figure]:
     ]
 
 
-def _by_the_daemon(source: str, seed: int) -> tuple[int, float]:
-    """How many paths of which the last line of the log does not say what lies there; seconds that it all took."""
+@dataclass(frozen=True)
+class _Run:
+    """Paths of which the last line of the log does not say what lies there; seconds; megabytes at the most."""
+
+    lost: int
+    seconds: float
+    resident: float
+
+
+def _by_the_daemon(source: str, seed: int) -> _Run:
     with tempfile.TemporaryDirectory() as folder:
         sentinel = Sentinel(Path(folder))
         with mounted(sentinel.watched, "-t", "tmpfs", "none"), closing(sentinel):
@@ -69,12 +78,18 @@ def _by_the_daemon(source: str, seed: int) -> tuple[int, float]:
             _storm(sentinel.watched, seed)
             sentinel.ask("sweep")
             seconds = time.monotonic() - start
+            assert sentinel.process
+            status = Path(f"/proc/{sentinel.process.pid}/status").read_text(encoding="ascii")
+            resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1e3
             told = {}
             for line in sentinel.lines():
                 if line["event"] == "alert" and line["what"] != "transient":
                     told[named(line["path"])] = shown(line.get("after"))
             paths = told.keys() | state(sentinel.watched).keys()
-            return sum(told.get(path) != of(path) for path in paths), seconds
+            lost = [path for path in paths if told.get(path) != of(path)]
+            for path in lost[:5]:
+                print(f"{source}, storm {seed}: {path!r} is {of(path)}, told was {told.get(path)}", file=sys.stderr)
+            return _Run(len(lost), seconds, resident)
 
 
 def _by_events(program: Program) -> int:
