@@ -42,7 +42,6 @@ OWNERS = {
     "sentinel": ("root", "root"),
     "vision": ("casemate-vision", "casemate-vision"),
     "gate": ("casemate-gate", "casemate-gate"),
-    "sentinel": ("root", "root"),
     # Nginx opens these as root at its start; when they are turned over, its workers (www-data) open them anew by path,
     # and need to pass. They cannot write here: who owns a directory decides what root opens there.
     "proxy": ("root", "www-data"),
