@@ -30,11 +30,10 @@ def loss() -> list[Figure]:
     for source in OURS:
         runs = [_by_the_daemon(source, seed) for seed in range(_RUNS)]
         figures += [
-            at_most(f"sentinel-loss-{source}", sum(lost for lost, _ in runs), "final states", 0),
-            plain(f"sentinel-loss-{source}-runs", sum(not lost for lost, _ in runs), f"runs of {_RUNS} without loss"),
-            plain(
-                f"sentinel-loss-{source}-seconds", max(seconds for _, seconds in runs), "s from storm to sweep's end"
-            ),
+            at_most(f"sentinel-loss-{source}", sum(run.lost for run in runs), "final states", 0),
+            plain(f"sentinel-loss-{source}-runs", sum(not run.lost for run in runs), f"runs of {_RUNS} without loss"),
+            plain(f"sentinel-loss-{source}-seconds", max(run.seconds for run in runs), "s from storm to sweep's end"),
+            plain(f"sentinel-loss-{source}-memory", max(run.resident for run in runs), "MB at most"),
         ]
         figures.append(plain(f"sentinel-loss-{source}-by-events-alone", _by_events(OURS[source]), "final states"))
     figures += [plain("sentinel-loss", _by_events(program), "final states", name) for name, program in rivals().items()]
