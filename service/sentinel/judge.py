@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import itertools
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from service.sentinel import deviations
+from service.sentinel.answered import answered
 from service.sentinel.change import Change
 from service.sentinel.configuration import Reaction
 from service.sentinel.containers import Meaning
@@ -98,22 +97,7 @@ class Judge(threading.Thread):
 
     def ask(self, what: Callable[[Store], T], seconds: float = 600) -> T:
         """Do this with the store when what is dirty now has been judged. Raises what it raises, and TimeoutError."""
-        future: Future[T] = Future()
-
-        def call() -> None:
-            try:
-                result = what(self._store)
-                self._store.commit()
-                future.set_result(result)
-            except BaseException as error:
-                self._store.rollback()
-                future.set_exception(error)
-
-        self._dirty.call(call)
-        try:
-            return future.result(seconds)
-        except concurrent.futures.TimeoutError:
-            raise TimeoutError from None  # Until Python 3.11 two exceptions.
+        return answered(self._dirty, self._store, what, seconds)
 
     def settled(self, seconds: float) -> bool:
         """Wait until every content that is wanted has been read, and judged; False: not in that time."""
@@ -193,6 +177,7 @@ class Judge(threading.Thread):
     def _there(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry, pending: Pending) -> None:
         before = known.entry if known else None
         if known is None:
+            self._above(dirt, watched)
             if self._enrolled(dirt, watched):
                 self._store.put(dirt.path, now, pending)
                 if self.has_baseline and not watched.container:
@@ -214,8 +199,16 @@ class Judge(threading.Thread):
         if now.kind == "directory" and (dirt.appeared or known is None) and dirt.found_by == "event":
             self._sweep(dirt.path)
 
+    def _above(self, dirt: Dirt, watched: Watched) -> None:
+        """No sweep looks into a directory that nobody knows: what is new in one makes sure that it is looked at too."""
+        directory = dirt.path.rpartition(b"/")[0]
+        if len(directory) >= len(watched.root) and self._store.get(directory) is None:
+            self._dirty.after(0.0, Dirt(directory, dirt.at, "sweep"))
+
     def _gone(self, dirt: Dirt, watched: Watched, known: Known | None) -> None:
         if known is None:
+            if dirt.directory or dirt.found_by == "sweep":
+                self._remove_below(dirt, watched)
             if dirt.appeared:
                 self._tell(dirt, watched, "transient", None, None)
             return

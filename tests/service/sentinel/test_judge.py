@@ -1,0 +1,110 @@
+"""The judge: what lies there against what is known, whatever order the events come in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from service.sentinel.configuration import Configuration
+from service.sentinel.dirty import Dirty
+from service.sentinel.event import Event, What
+from service.sentinel.judge import Judge
+from service.sentinel.layout import Layout
+from service.sentinel.record import Recorder
+from service.sentinel.store import Store
+from service.sentinel.territory import Territory, Watched
+from service.sentinel.window import Windows
+
+
+@dataclass
+class Bench:
+    """A judge whose thread does not run: `judge` lets it judge what is dirty."""
+
+    root: Path
+    store: Store
+    dirty: Dirty
+    judge: Judge
+    log: Path
+
+    def event(self, name: str, what: What, directory: bool = False) -> None:
+        path = os.fsencode(self.root / name)
+        self.dirty.event(path, Event(path, what, directory, time.time()), None)
+
+    def judged(self) -> None:
+        while len(self.dirty):
+            self.judge.judge(self.dirty.take(100, 0.1)[0])
+
+    def known(self) -> set[str]:
+        return {os.path.relpath(os.fsdecode(path), self.root) for path, _ in self.store.every()}
+
+    def told(self) -> list[tuple[str, str]]:
+        lines = [json.loads(line) for line in self.log.read_bytes().splitlines()]
+        return [(line["what"], os.path.relpath(line["path"], self.root)) for line in lines if line["event"] == "alert"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    root, log = tmp_path / "tree", tmp_path / "log" / "alerts.jsonl"
+    root.mkdir()
+    log.parent.mkdir()
+    configuration = Configuration(())
+    recorder = Recorder(log, configuration, tmp_path)
+    territory = Territory([Watched(os.fsencode(root), "x", "high", "alert", "x")])
+    store, dirty = Store(tmp_path / "state.db"), Dirty(0.0)
+    judge = Judge(
+        store,
+        dirty,
+        recorder,
+        Windows(Layout(tmp_path)),
+        territory=lambda: territory,
+        meanings=lambda path: (),
+        sweep=lambda path: None,
+        react=lambda change, reaction: None,
+    )
+    one = Bench(root, store, dirty, judge, log)
+    one.event(".", "metadata", True)
+    one.dirty.sweep(os.fsencode(root))
+    one.judged()
+    yield one
+    dirty.close()
+    judge.hashing.close()
+    recorder.close()
+
+
+def test_what_was_put_into_a_directory_that_went_unnoticed_goes_with_it(bench: Bench) -> None:
+    """Made, gone, made again with a file in it, and gone: the events came while another batch was judged."""
+    (bench.root / "a").mkdir()
+    (bench.root / "a/file").write_text("x")
+    bench.event("a/file", "created")
+    bench.judge.judge(bench.dirty.take(1, 0.1)[0])
+    assert ("created", "a/file") in bench.told()
+    shutil.rmtree(bench.root / "a")
+    bench.judged()  # Of the directory itself no event has come yet.
+    assert bench.known() == {"."}
+    assert ("removed", "a/file") in bench.told()
+
+
+def test_a_directory_whose_end_is_told_takes_what_is_known_below_it(bench: Bench) -> None:
+    (bench.root / "a/b").mkdir(parents=True)
+    (bench.root / "a/b/file").write_text("x")
+    bench.event("a/b/file", "created")
+    bench.judge.judge(bench.dirty.take(1, 0.1)[0])
+    shutil.rmtree(bench.root / "a")
+    bench.event("a", "removed", True)
+    bench.judged()
+    assert bench.known() == {"."}
+
+
+def test_a_new_file_makes_its_directories_known(bench: Bench) -> None:
+    (bench.root / "a/b/c").mkdir(parents=True)
+    (bench.root / "a/b/c/file").write_text("x")
+    bench.event("a/b/c/file", "created")
+    bench.judged()
+    assert bench.known() == {".", "a", "a/b", "a/b/c", "a/b/c/file"}
