@@ -60,10 +60,10 @@ def test_what_is_not_announced_is_an_alert_in_the_window_too(deployed: Deploymen
     before = now(deployed)
     run = deployed.start("deploy", "--data", "vision.batch=15")
     list(said_until(run, "vision", "Create the new container"))
-    path = "/etc/cron.d/evil"
+    path = "/usr/local/sbin/evil"
     with kept(deployed, path):
-        found = plant(deployed, path, f"echo '* * * * * root sh' >{path}")
-        assert (found["set"], found["what"]) == ("cron", "created")
+        found = plant(deployed, path, f"echo 'sh -i' >{path}")
+        assert (found["set"], found["what"]) == ("programs", "created")
         assert "were not the deploy's" in "".join(said_until(run, "were not the deploy's"))
         assert run.wait(300) == 0
         assert [one["path"] for one in alerts_since(deployed, before) if one["event"] == "alert"] == [path]
