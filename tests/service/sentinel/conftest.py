@@ -1,4 +1,4 @@
-"""A sentinel of its own for a test."""
+"""A sentinel, or a source of events, of its own for a test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.sentinel.running import Sentinel
+from tests.service.sentinel.watching import SOURCES, Watching
 
 
 @pytest.fixture
@@ -14,3 +15,54 @@ def sentinel(tmp_path: Path) -> Iterator[Sentinel]:
     one = Sentinel(tmp_path)
     yield one
     one.close()
+
+
+@pytest.fixture(params=["fanotify", "inotify"])
+def seeing(sentinel: Sentinel, request: pytest.FixtureRequest) -> Sentinel:
+    """With a file, a directory and a link that it knows."""
+    (sentinel.watched / "index.php").write_text("one")
+    (sentinel.watched / "deep").mkdir()
+    (sentinel.watched / "deep/file").write_text("two")
+    (sentinel.watched / "link").symlink_to("index.php")
+    sentinel.start(source=request.param)
+    assert sentinel.status()["source"]["name"] == request.param
+    assert not sentinel.alerts()
+    return sentinel
+
+
+@pytest.fixture
+def trusted(sentinel: Sentinel) -> Sentinel:
+    """With a baseline that the operator has signed."""
+    for number in range(5):
+        (sentinel.watched / f"file{number}").write_text(str(number))
+    sentinel.start()
+    sentinel.sign_baseline()
+    return sentinel
+
+
+@pytest.fixture(params=SOURCES)
+def watching(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watching]:
+    """The root is `root`; `root/old` holds a file `kept` and a directory `deep`; `outside` is no root."""
+    (tmp_path / "root" / "old" / "deep").mkdir(parents=True)
+    (tmp_path / "root" / "old" / "kept").write_bytes(b"as it was")
+    (tmp_path / "outside" / "nest").mkdir(parents=True)
+    (tmp_path / "outside" / "shell").write_bytes(b"<?php")
+    (tmp_path / "outside" / "nest" / "shell").write_bytes(b"<?php")
+    source = SOURCES[request.param]()
+    one = Watching(source, tmp_path / "root")
+    try:
+        one.watch()
+        one.settle()
+        yield one
+    finally:
+        source.close()
+
+
+@pytest.fixture(params=SOURCES)
+def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watching]:
+    """Nothing is watched yet."""
+    source = SOURCES[request.param]()
+    try:
+        yield Watching(source, tmp_path)
+    finally:
+        source.close()
