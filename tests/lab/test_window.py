@@ -58,16 +58,18 @@ def test_a_redeploy_that_changes_much_raises_no_alert(deployed: Deployment) -> N
 def test_what_is_not_announced_is_an_alert_in_the_window_too(deployed: Deployment) -> None:
     deployed.casemate("deploy")
     before = now(deployed)
-    run = deployed.start("deploy", "--data", "vision.batch=15")
-    list(said_until(run, "vision", "Create the new container"))
-    path = "/usr/local/sbin/evil"
-    with kept(deployed, path):
-        found = plant(deployed, path, f"echo 'sh -i' >{path}")
-        assert (found["set"], found["what"]) == ("programs", "created")
-        assert "were not the deploy's" in "".join(said_until(run, "were not the deploy's"))
-        assert run.wait(300) == 0
-        assert [one["path"] for one in alerts_since(deployed, before) if one["event"] == "alert"] == [path]
-        assert path in verb(deployed, "baseline", "diff", code=1).stdout
+    run, path = deployed.start("deploy", "--data", "vision.batch=15"), "/usr/local/sbin/evil"
+    try:
+        list(said_until(run, "vision", "Create the new container"))
+        with kept(deployed, path):
+            found = plant(deployed, path, f"echo 'sh -i' >{path}")
+            assert (found["set"], found["what"]) == ("programs", "created")
+            list(said_until(run, "were not the deploy's"))
+            assert run.wait(300) == 0
+            assert [one["path"] for one in alerts_since(deployed, before) if one["event"] == "alert"] == [path]
+            assert path in verb(deployed, "baseline", "diff", code=1).stdout
+    finally:
+        run.kill()
     deployed.casemate("deploy")
 
 
