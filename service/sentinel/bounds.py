@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from service.sentinel import deviations
 from service.sentinel.store import Store
 from service.sentinel.territory import SET, Territory, Watched
 
@@ -42,6 +43,7 @@ class Bounds:
             self.roots = self.roots - {root}
             store.remove_below(root)
             store.remove(root)
+            deviations.forget_below(store, root)
             self._keep(store)
 
     def _keep(self, store: Store) -> None:

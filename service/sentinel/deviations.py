@@ -1,4 +1,7 @@
-"""Where what is known differs from the baseline: together they are the baseline, entry by entry."""
+"""Where what is known differs from the baseline: together they are the baseline, entry by entry.
+
+What was written into a container deviates too, until it is accepted or the container goes; no baseline speaks of it.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,13 @@ def settle(store: Store) -> None:
 def forget(store: Store, path: bytes) -> None:
     """It is not watched any more."""
     store.execute("DELETE FROM deviations WHERE directory=? AND name=?", split(path))
+
+
+def forget_below(store: Store, root: bytes) -> None:
+    """Nor is anything at or below this."""
+    forget(store, root)
+    query = "DELETE FROM deviations WHERE directory=? OR (directory>=? AND directory<?)"
+    store.execute(query, (root, root + b"/", root + b"0"))
 
 
 def withdraw(store: Store) -> None:

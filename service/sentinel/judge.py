@@ -252,6 +252,7 @@ class Judge(threading.Thread):
             self._dirty.after(wait, replace(dirt, since=dirt.since or time.monotonic()))
             return False
         self._findings += [(finding, watched.reaction) for finding in findings]
-        if what != "transient" and not watched.container:
-            deviations.deviate(self._store, dirt.path, before, after, findings[0].planned_by is not None)
+        if what != "transient" and findings:
+            planned = all(finding.planned_by is not None for finding in findings)
+            deviations.deviate(self._store, dirt.path, before, after, planned)
         return True

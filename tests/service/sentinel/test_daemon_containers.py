@@ -63,6 +63,19 @@ def test_a_webshell_in_a_container_is_alerted_by_its_name_and_path(engine: Engin
     assert not [line for line in started.alerts() if line["inside"].startswith("/var/cache/")]
 
 
+def test_what_was_written_into_a_container_counts_until_it_is_accepted_or_the_container_goes(
+    engine: Engine, started: Sentinel
+) -> None:
+    engine.inside(NAME, "echo evil > /one; echo evil > /two")
+    one, _ = _inside(started, "/one", "created"), _inside(started, "/two", "created")
+    assert started.status()["deviating"] == 2
+    assert {found["path"] for found in started.ask("baseline diff")["differences"]} >= {one["path"]}
+    assert started.ask("baseline accept", paths=[one["path"]], reason="mine", by="olga")
+    assert started.status()["deviating"] == 1
+    engine.run("rm", "-f", NAME)
+    until(lambda: started.status()["deviating"] == 0)
+
+
 def test_a_write_past_the_container_into_its_layers_is_alerted(engine: Engine, started: Sentinel) -> None:
     driver = engine.inspected(NAME)["GraphDriver"]["Data"]
     (Path(driver["UpperDir"]) / "planted").write_text("past overlay")
