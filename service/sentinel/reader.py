@@ -12,6 +12,9 @@ from service.sentinel.event import Gap, Source
 from service.sentinel.territory import Territory
 from service.sentinel.who import Asked
 
+_REST = 0.01
+"""Seconds. A mark on a file system wakes the reader for everybody's writes there: once in a while will do for those."""
+
 
 class Reader(threading.Thread):
     """`gap` is called for each of the source's, and where there is no place for one more dirty path."""
@@ -40,12 +43,14 @@ class Reader(threading.Thread):
         poll.register(self._source.fileno(), select.POLLIN | select.POLLPRI)
         while not self._closed:
             self.alive = time.monotonic()
-            if poll.poll(500):
-                self._read()
+            if poll.poll(500) and not self._read():
+                time.sleep(_REST)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Whether there was anything of interest."""
         territory = self._territory()
-        for one in self._source.read():
+        told = self._source.read()
+        for one in told:
             if isinstance(one, Gap):
                 self._gap(one)
                 continue
@@ -56,3 +61,4 @@ class Reader(threading.Thread):
             who = self._who.of(one.pid) if self._who and one.pid else None
             if not self._dirty.event(watched.kept_at(one.path), one, who):
                 self._gap(Gap(watched.root, "more changed at once than can be kept in mind", one.at))
+        return bool(told)
