@@ -126,7 +126,8 @@ class Containers:
             inside = one.layers.inside(path) if one.layers else None
             if one.layers and inside is not None:
                 backing = self.backing(path)
-                shows, expected = one.layers.shows(backing), self._expected(one, one.layers, backing, inside)
+                shows = one.layers.shows(backing)
+                expected = self._expected(one, one.layers, backing, inside) and shows != "replaced"
                 found.append(Meaning(one.name, one.component, inside, shows, expected))
         return found
 
@@ -185,7 +186,8 @@ class Containers:
         text = os.fsdecode(inside)
         if any(fnmatch.fnmatchcase(text, one) for one in self._may_change.get(container.component, ())):
             return True
-        return path.startswith(layers.upper) and _is_of_the_engine(container, layers, path, inside)
+        above = path.startswith(layers.upper)
+        return above and (_is_of_the_engine(container, layers, path, inside) or _is_copied(layers, path, inside))
 
     def _listen(self) -> None:
         while not self._ended.is_set():
@@ -206,6 +208,20 @@ class Containers:
                 self.look()
 
 
+def _is_copied(layers: Layers, path: bytes, inside: bytes) -> bool:
+    """Whether this in upper is a directory as the image has it: overlayfs copies those above whatever is written."""
+    known = layers.below(inside)
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return known is not None and _like(status) == _like(known) and stat.S_ISDIR(status.st_mode)
+
+
+def _like(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mode, status.st_uid, status.st_gid
+
+
 def _is_of_the_engine(container: Container, layers: Layers, path: bytes, inside: bytes) -> bool:
     """Whether this in upper is what the engine makes when it starts a container: a place to mount on, and the
     directories on the way there, which it makes, or copies as they are in the image."""
@@ -219,5 +235,4 @@ def _is_of_the_engine(container: Container, layers: Layers, path: bytes, inside:
     if stat.S_ISREG(status.st_mode):
         return inside in container.mount_points and status.st_size == 0
     known = layers.below(inside)
-    like = (known.st_mode, known.st_uid, known.st_gid) if known else (stat.S_IFDIR | 0o755, 0, 0)
-    return (status.st_mode, status.st_uid, status.st_gid) == like
+    return _like(status) == (_like(known) if known else (stat.S_IFDIR | 0o755, 0, 0))

@@ -32,7 +32,7 @@ class Control:
         finally:
             os.umask(before)
         self._server.answer = answer
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(1.0,), name="control", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

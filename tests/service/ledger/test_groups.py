@@ -16,6 +16,8 @@ from service.ledger import Ledger, LedgerError, verify
 from service.ledger.head import beside
 from tests.service.ledger.test_log import ROOT, field_sets, seal_intact
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:

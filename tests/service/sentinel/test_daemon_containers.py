@@ -60,7 +60,12 @@ def test_a_webshell_in_a_container_is_alerted_by_its_name_and_path(engine: Engin
     assert _inside(started, "/app/assets/page.html", "removed")
     engine.inside(NAME, "mkdir -p /var/cache/thumbs; echo x > /var/cache/thumbs/1")
     started.ask("sweep")
-    assert not [line for line in started.alerts() if line["inside"].startswith("/var/cache/")]
+    told = sorted(line["inside"] for line in started.alerts() if not line["inside"].startswith("/var"))
+    assert told == ["/app/assets/page.html", "/app/main.py", "/app/shell.py"], "and not the directories above them"
+    engine.inside(NAME, "chmod 777 /app")
+    _inside(started, "/app", "changed")
+    engine.inside(NAME, "rm -r /app/assets; mkdir /app/assets")
+    started.wait(lambda line: line["event"] == "alert" and line.get("inside") == "/app/assets")
 
 
 def test_what_was_written_into_a_container_counts_until_it_is_accepted_or_the_container_goes(

@@ -49,6 +49,7 @@ def test_what_happened_in_an_old_directory_that_is_gone_is_told_at_its_path(watc
     assert not watching.gaps()
 
 
+@pytest.mark.long
 def test_a_deep_nest_that_is_gone_costs_no_recursion(watching: Watching) -> None:
     here = os.open(watching.base, os.O_RDONLY)
     depth = 1500  # below PATH_MAX in all
@@ -150,6 +151,7 @@ def test_a_storm_outside_of_the_roots_is_dropped(watching: Watching, tmp_path: P
     assert not watching.gaps()
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_events_wait_while_nobody_reads(watching: Watching) -> None:
     code = """
 import os, sys
