@@ -6,6 +6,7 @@ from tests.bench.deploys import demo_cold, demo_warm, nothing_to_do, one_line_ch
 from tests.bench.figure import Figure
 from tests.bench.lab import lab_up
 from tests.bench.micro import micro_accuracy
+from tests.bench.sentinel.beside import beside
 from tests.bench.sentinel.latency import latency
 from tests.bench.sentinel.loss import loss, transient
 from tests.bench.sentinel.pace import idle, sustained
@@ -33,6 +34,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "sentinel-latency": latency,
     "sentinel-sustained": sustained,
     "sentinel-idle": idle,
+    "sentinel-beside": beside,
     "sentinel-small-files": small_files,
     "sentinel-weights": weights,
     "sentinel-loss": loss,

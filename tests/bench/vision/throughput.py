@@ -48,9 +48,9 @@ def throughput() -> list[Figure]:
         for _ in range(3):
             alone.append(_alone(model))
             with tempfile.TemporaryDirectory() as place, served(model, Path(place)) as service:
-                ours.append(_rate("http://vision", socket=service.socket))
+                ours.append(rate("http://vision", socket=service.socket))
         with vllm_served(model) as base:
-            rival = [_rate(base) for _ in range(3)] if base else []
+            rival = [rate(base) for _ in range(3)] if base else []
     mine, generate = sorted(ours)[1], sorted(alone)[1]
     figures = [
         plain("vision-throughput", mine, "tokens/s"),
@@ -66,7 +66,8 @@ def throughput() -> list[Figure]:
     return figures
 
 
-def _rate(base: str, **where: object) -> float:
+def rate(base: str, **where: object) -> float:
+    """Tokens a second of sixteen clients that each ask again at once; each picture is new."""
     sent(base, requests=TOGETHER, together=TOGETHER, tokens=TOKENS, **where)
     done = sent(base, requests=8 * TOGETHER, together=TOGETHER, tokens=TOKENS, pictures=8 * TOGETHER, **where)
     if done["statuses"] != {"200": 8 * TOGETHER}:
