@@ -38,8 +38,11 @@ class Baseline:
 
     @property
     def header(self) -> dict[str, Any]:
-        """Its first line: sequence, made, run, reason, by."""
-        return dict(json.loads(gzip.decompress(self.content).partition(b"\n")[0]))
+        """Its first line: sequence, made, run, reason, by; empty where somebody wrote over it."""
+        try:
+            return dict(json.loads(gzip.decompress(self.content).partition(b"\n")[0]))
+        except (OSError, EOFError, ValueError, TypeError):
+            return {}
 
     def entries(self) -> dict[str, Entry]:
         """By path, as the host wrote it. Raises CasemateError for what cannot be read."""

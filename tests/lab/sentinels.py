@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from deploy.facts.chained.logs import LOGS
 from deploy.paths import ROOT
-from tests.lab.deployment import CASEMATE, Deployment, eventually
+from tests.lab.deployment import CASEMATE, Deployment
 from tests.lab.yard import says
 
 LOG = LOGS["sentinel"]
@@ -64,17 +65,23 @@ def status(deployed: Deployment) -> dict[str, Any]:
     return dict(json.loads(says(deployed.host, "/opt/casemate/bin/casemate-sentinel status </dev/null")))
 
 
-def calm(deployed: Deployment) -> bool:
-    return bool(status(deployed)["deviating"] == 0)
+def until_calm(deployed: Deployment, seconds: float = 30) -> None:
+    """Wait until nothing deviates from the baseline; fails with what does."""
+    end = time.monotonic() + seconds
+    while status(deployed)["deviating"]:
+        diff = "/opt/casemate/bin/casemate-sentinel baseline diff </dev/null"
+        assert time.monotonic() < end, says(deployed.host, diff)
+        time.sleep(0.2)
 
 
 def verb(
-    deployed: Deployment, group: str, name: str, *arguments: str, code: int = 0
+    deployed: Deployment, group: str, name: str, *arguments: str, code: int | None = 0
 ) -> "subprocess.CompletedProcess[str]":
     """`casemate GROUP NAME` about this host."""
     command = [CASEMATE, group, name, deployed.inventory, *arguments, "--limit", str(deployed.limit)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert code in (None, done.returncode), done.stdout + done.stderr
     return done
 
 
@@ -89,7 +96,7 @@ def kept(deployed: Deployment, path: str) -> Iterator[None]:
         # Into the same file: a weight is a hard link.
         back = f"cat {copy} >{path} && chmod --reference={copy} {path} && touch -r {copy} {path} && rm {copy}"
         deployed.host.run(f"if [ -e {copy} ]; then {back}; else rm -f {path}; fi")
-        eventually(lambda: calm(deployed), 30)
+        until_calm(deployed)
 
 
 def webshell(deployed: Deployment) -> str:

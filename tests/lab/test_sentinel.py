@@ -9,7 +9,7 @@ import pytest
 from deploy import paths
 from deploy.paths import ROOT
 from tests.lab.deployment import Deployment, eventually
-from tests.lab.sentinels import alerts_since, calm, kept, now, plant, status, verb, webshell, without_webshell
+from tests.lab.sentinels import alerts_since, kept, now, plant, status, until_calm, verb, webshell, without_webshell
 from tests.lab.yard import says
 
 pytestmark = pytest.mark.lab
@@ -87,7 +87,7 @@ def test_an_edited_baseline_is_told_and_put_right(deployed: Deployment) -> None:
     before = now(deployed)
     deployed.host.run("printf x >>/var/lib/casemate/sentinel/baseline.jsonl.gz")
     eventually(lambda: any(one["event"] == "baseline_edited" for one in alerts_since(deployed, before)))
-    eventually(lambda: verb(deployed, "baseline", "show").returncode == 0)
+    eventually(lambda: verb(deployed, "baseline", "show", code=None).returncode == 0)
 
 
 def test_a_change_that_is_right_is_accepted_with_a_reason(deployed: Deployment) -> None:
@@ -95,7 +95,7 @@ def test_a_change_that_is_right_is_accepted_with_a_reason(deployed: Deployment) 
     plant(deployed, path, f"echo true >{path}")
     verb(deployed, "baseline", "accept", path, code=2)
     verb(deployed, "baseline", "accept", path, "--reason", "our own tool")
-    assert calm(deployed)
+    until_calm(deployed, 5)
     verb(deployed, "baseline", "show")
     assert "our own tool" in says(deployed.host, "tail -n 1 /var/log/casemate/deploy/journal.jsonl")
     assert "our own tool" in (paths.STATE / "journal" / f"{Path(deployed.inventory).stem}.jsonl").read_text()
@@ -125,7 +125,7 @@ def test_its_figures_are_behind_the_door_for_who_has_a_key(deployed: Deployment)
 
 def test_every_control_about_it_passes(deployed: Deployment) -> None:
     deployed.casemate("deploy")
-    eventually(lambda: calm(deployed))
+    until_calm(deployed)
     judged = deployed.json("verify", status=None)["hosts"][deployed.host.name]["findings"]
     found = {one["control"]: one for one in judged if one["control"].startswith("sentinel")}
     assert len(found) >= 8
