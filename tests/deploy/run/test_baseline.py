@@ -57,3 +57,11 @@ def test_one_that_cannot_be_read_is_an_error(sentinel: Sentinel) -> None:
     assert not broken.whole()
     with pytest.raises(CasemateError, match="cannot be read"):
         broken.entries()
+
+
+def test_lines_that_somebody_wrote_over_have_no_header(sentinel: Sentinel) -> None:
+    honest = sentinel.of_host(None)
+    assert honest.whole()
+    for content in (b"x", honest.content + b"x", honest.content[:-9]):
+        assert not replace(honest, content=content).whole()
+    assert replace(honest, content=b"x").header == {}
