@@ -18,15 +18,19 @@ Say = Callable[[str], None]
 
 @dataclass
 class Taken:
-    """First keys that are here, by log; `other`: logs beside which another one lies; `troubles`: what went wrong."""
+    """First keys that are here, by log; `other`: logs beside which another one lies; `troubles`: what went wrong.
+
+    `heads`: where the chains stand, by log.
+    """
 
     keys: dict[str, FirstKey] = field(default_factory=dict)
     other: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    heads: dict[str, Any] = field(default_factory=dict)
 
 
 def take(host: Any, inventory: str) -> Taken:
-    """Bring the first keys here and have them forgotten there, in this order; note where the chains stand.
+    """Bring the first keys here and have them forgotten there, in this order.
 
     A key that differs from the one that is kept stays where it is: its chain was made anew, and a person must say why.
     """
@@ -42,7 +46,7 @@ def take(host: Any, inventory: str) -> Taken:
         left = told(host, "deploy.facts.chained.taken", kept)
         taken.troubles += [f"the first key of {path} is still there: {why}" for path, why in left.items() if why]
     taken.troubles += [f"{log}: {one['error']}" for log, one in found.items() if "error" in one]
-    see(inventory, host.name, machine, {log: one.get("head") for log, one in found.items()})
+    taken.heads = {log: one.get("head") for log, one in found.items()}
     return taken
 
 
@@ -60,6 +64,7 @@ def after_a_run(host: Any, inventory: str, seen: Observed | None, say: Say) -> N
             see(inventory, host.name, machine, {log: there["heads"].get(path) for log, path in LOGS.items()})
             return
         taken = take(host, inventory)
+        see(inventory, host.name, machine, taken.heads)
     except CasemateError as error:
         say(f"{host.name}: the first keys of its logs could not be taken: {error.message}")
         return

@@ -58,7 +58,11 @@ class Condition:
             },
             "roots": len(self.coverage.territory.roots),
             "swept": {"at": round(last.ended), "seen": last.seen, "seconds": round(last.seconds, 3)},
-            "gaps": {"all": self.coverage.gaps, "open": self.coverage.gaps_open},
+            "gaps": {
+                "all": self.coverage.gaps,
+                "open": self.coverage.gaps_open,
+                "oldest": round(self.coverage.gap_age, 1),
+            },
             "waiting": {"paths": len(self.dirty), "contents": len(self.judge.hashing)},
             "reread": round(self.rehash.progress, 3),
             "enrolling": len(self.judge.enrolling),

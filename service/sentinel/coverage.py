@@ -37,6 +37,7 @@ class Coverage:
         """That it took to watch all roots at the start."""
         self._lock = threading.Lock()
         self._open: Counter[bytes] = Counter()
+        self._since: dict[bytes, float] = {}
         self._said: dict[bytes, float] = {}
         self._limited = False
         self._before: dict[bytes, str] = {}
@@ -54,6 +55,12 @@ class Coverage:
     @property
     def gaps_open(self) -> int:
         return sum(self._open.values())
+
+    @property
+    def gap_age(self) -> float:
+        """Seconds since the oldest root with an open gap had its first; 0 without one."""
+        with self._lock:
+            return time.monotonic() - min(self._since.values()) if self._since else 0.0
 
     def wanted(self) -> list[Watched]:
         """The roots as they should be now."""
@@ -81,6 +88,7 @@ class Coverage:
         with self._lock:
             self.gaps += 1
             self._open[gap.root] += 1
+            self._since.setdefault(gap.root, now)
             said = now - self._said.get(gap.root, -_SAY_AGAIN) < _SAY_AGAIN
             if not said:
                 self._said = {root: at for root, at in self._said.items() if now - at < _SAY_AGAIN} | {gap.root: now}
@@ -93,6 +101,7 @@ class Coverage:
             self._open[root] -= 1
             if self._open[root] <= 0:
                 del self._open[root]
+                self._since.pop(root, None)
 
     def _watch(self, one: Watched) -> None:
         try:

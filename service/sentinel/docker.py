@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 SOCKET = Path("/var/run/docker.sock")
 LABEL = "casemate.component"
 """A container that has it is ours; its value is the component."""
+_LISTENED_FOR, _RUNNING = "/run/docker.sock", "/run/docker.pid"
 _WAIT = 20.0
 _LONGEST = 16 << 20
 """Bytes of an answer; longer ones are refused, so that a strange engine cannot fill the memory."""
@@ -28,12 +30,19 @@ class DockerError(Exception):
         self.status = status
 
 
+def _asleep(path: str) -> bool:
+    """Whether systemd listens for an engine that does not run: who asks would start what somebody has stopped."""
+    return os.path.realpath(path) == _LISTENED_FOR and not os.path.exists(_RUNNING)
+
+
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = str(path)
 
     def connect(self) -> None:
+        if _asleep(self._path):
+            raise ConnectionRefusedError("it does not run")
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
