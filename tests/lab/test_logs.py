@@ -109,7 +109,7 @@ def test_the_hourly_unit_seals_what_is_packed_and_removes_what_is_too_much(yard:
     put = "echo x | runuser -u casemate-vision -- tee $f; touch -d @$d $f"
     yard.host.run(f"for d in 1 2 3; do f={LOG}-2020010$d-000000.gz; {put}; done")
     yard.host.run("systemctl start casemate-logrotate.service")
-    sealed = yard.says(f"{_SEALED} see {LOG}-20200101-000000.gz") == "immutable"
+    sealed = yard.says(f"{_SEALED} see {LOG}-20200101-000000.gz") == "immutable\n"
     told = yard.says("journalctl -u casemate-logrotate -n 50 -o cat --no-pager")
     assert sealed or "could not be made immutable" in told
     unit = "/etc/systemd/system/casemate-logrotate.service"
