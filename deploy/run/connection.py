@@ -20,6 +20,9 @@ from deploy.facts.observed import Observed, observed
 from deploy.run.round_trips import count
 
 
+_HOST_KEY = "casemate.host_key"
+
+
 @dataclass
 class Connection:
     """A pyinfra state whose active hosts answer; `refused` says of the others why not."""
@@ -64,9 +67,16 @@ def connected(inventory: Any, hosts: Sequence[Any]) -> Iterator[Connection]:
 
 
 def host_key(host: Any) -> str:
-    """The fingerprint of the SSH host key by which a connected host proved itself, as `ssh-keygen -l` shows it."""
-    key = host.connector.client.get_transport().get_remote_server_key()
-    return f"SHA256:{b64encode(sha256(key.asbytes()).digest()).decode().rstrip('=')}"
+    """The fingerprint of the SSH host key by which a connected host proved itself, as `ssh-keygen -l` shows it.
+
+    Remembered when it connects: what is noted of a run whose connection broke is this host's too.
+    """
+    known: str | None = host.connector_data.get(_HOST_KEY)
+    if known is None:
+        key = host.connector.client.get_transport().get_remote_server_key()
+        known = f"SHA256:{b64encode(sha256(key.asbytes()).digest()).decode().rstrip('=')}"
+        host.connector_data[_HOST_KEY] = known
+    return known
 
 
 def _connect(host: Any) -> CasemateError | None:
@@ -82,6 +92,7 @@ def _connect(host: Any) -> CasemateError | None:
                 next="correct the ssh_ settings in its group data",
             )
     count(host)
+    host_key(host)
     return None
 
 
