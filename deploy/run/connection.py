@@ -19,7 +19,6 @@ from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
 from deploy.run.round_trips import count
 
-
 _HOST_KEY = "casemate.host_key"
 
 
