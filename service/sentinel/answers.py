@@ -76,7 +76,10 @@ class Answers:
     def window_open(self, request: dict[str, Any]) -> dict[str, Any]:
         document, signature = request["document"], request["signature"]
         said = self._windows.checked(document, signature)
+        before = self._windows.open
         window = self._judge.ask(lambda store: self._begun(store, said, document, signature))
+        if before and before.run != window.run:
+            self._recorder.note("window_closed", run=before.run, why=f"run {window.run} came, signed and later")
         self._recorder.note(
             "window_opened", run=window.run, by=window.by, sequence=window.sequence, until=round(window.until)
         )

@@ -80,8 +80,6 @@ def test_a_window_opens_once_grows_and_closes_by_itself(trusted: Sentinel) -> No
     trusted.ask("window open", **first)
     with pytest.raises(ControlError, match="used before"):
         trusted.ask("window open", **first)
-    with pytest.raises(ControlError, match="is open"):
-        trusted.ask("window open", **trusted.window(run="run2", sequence=2))
     trusted.ask("window open", **trusted.window(sequence=3, seconds=4, plan=[{"path": str(trusted.watched / "b")}]))
     (trusted.watched / "a").write_text("a")
     (trusted.watched / "b").write_text("b")
@@ -92,6 +90,19 @@ def test_a_window_opens_once_grows_and_closes_by_itself(trusted: Sentinel) -> No
     trusted.alerted(trusted.watched / "a", "changed")
     with pytest.raises(ControlError, match="used before"):
         trusted.ask("window open", **first)
+
+
+def test_the_window_of_a_run_that_was_cut_off_ends_with_the_next_one(trusted: Sentinel) -> None:
+    first, second = trusted.watched / "a", trusted.watched / "b"
+    trusted.ask("window open", **trusted.window(plan=[{"path": str(first)}, {"path": str(second)}]))
+    first.write_text("announced by the run that was cut off")
+    trusted.wait(lambda one: one["event"] == "planned" and one["path"] == str(first))
+    trusted.ask("window open", **trusted.window(run="run2", sequence=2))
+    assert trusted.wait(lambda one: one["event"] == "window_closed" and one["run"] == "run1")["why"]
+    second.write_text("announced by nobody who is still there")
+    trusted.alerted(second, "created")
+    assert trusted.ask("window close", run="run2")["unplanned"] == 1
+    assert [one["path"] for one in trusted.ask("baseline diff")["differences"]] == [str(second)]
 
 
 def test_a_window_and_its_sequence_outlive_a_restart(trusted: Sentinel) -> None:
