@@ -67,9 +67,8 @@ def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]])
     orientation = _orientation(image)
     width, height = image.size if orientation < _FIRST_ON_ITS_SIDE else image.size[::-1]
     fitted = fit(width, height)
-    if in_jpeg:  # Decoded at a half, a quarter or an eighth of its size, where that is still more than enough.
-        image.draft(None, (math.ceil(max(fitted) * _GAP),) * 2)
-        _load(image)
+    if in_jpeg:
+        _load(image, max(fitted))
     image = _upright(image, orientation)
     if image.size != fitted:
         # The image processor would resample in the same way; done here, the large original can go.
@@ -125,8 +124,11 @@ def _open(file: bytes, limits: Limits) -> Image.Image:
     return image
 
 
-def _load(image: Image.Image) -> None:
+def _load(image: Image.Image, longest: int | None = None) -> None:
+    """Decode; a JPEG, of which `longest` is wanted, at a half, a quarter or an eighth where that is still plenty."""
     try:
+        if longest:
+            image.draft(None, (math.ceil(longest * _GAP),) * 2)
         image.load()
     except Exception:  # Pillow raises whatever its decoders meet: OSError, SyntaxError, struct.error, ...
         raise _broken() from None

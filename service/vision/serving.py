@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from service.vision import audit, faults
+from service.vision import audit
 from service.vision.admission import Admission
 from service.vision.answers import now
 from service.vision.audit import Auditor, Entry
@@ -42,10 +42,6 @@ class Serving:
             await self.engine.start()
         except EngineUnusable as error:
             self._fail(str(error))
-        except Exception as error:  # A library met what no check of ours had looked at.
-            faults.tell(error)
-            what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-            self._fail(f"{self.configuration.model} cannot be loaded: {what}; next: casemate release verify")
 
     @property
     def over(self) -> bool:

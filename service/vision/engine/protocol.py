@@ -43,9 +43,9 @@ class Health:
 class Load:
     """What the engine is busy with, for metrics. `resident`: bytes in memory of its process, if that is one of its own.
 
-    `cache_*` counts tokens of keys and values that all rows may hold;
-    The rest only grows: tokens `generated`, `pictures` read, those of them whose features were still known; jobs that
-    `began` to be answered, and the seconds that these had `waited` for it.
+    `cache_*` counts tokens of keys and values that all rows may hold. The rest only grows: tokens `generated`,
+    `pictures` read, those of them whose features were still known; jobs that `began` to be answered, and the seconds
+    that these had `waited` for it.
     """
 
     running: int = 0

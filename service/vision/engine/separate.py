@@ -94,18 +94,23 @@ class SeparateEngine:
         events, out = socket.socketpair()
         with theirs, out:
             command = [sys.executable, "-m", "service.vision.engine", str(theirs.fileno()), str(out.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(), out.fileno()))
+            try:
+                self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(), out.fileno()))
+            except OSError as error:
+                what = f"the engine's process cannot be started: {error}"
+                raise EngineUnusable(f"{what}; next: a larger vision.memory or vision.pids") from error
         if self._sender:
             self._sender.close()
         if self._writer:
             self._writer.close()
         self._sender = Sender(jobs)
         reader, self._writer = await asyncio.open_connection(sock=events)
-        await self._send(self._choices)
         try:
+            await self._send(self._choices)
             what, told = await _next(reader)
-        except EOFError:
-            raise EngineUnusable(f"the engine's process {await self._status()} while loading") from None
+        except (EOFError, JobFailed):
+            how = f"the engine's process {await self._status()} while it loaded {self._choices.path}"
+            raise EngineUnusable(f"{how}; next: docker logs, and dmesg for out of memory") from None
         if what == "unusable":
             raise EngineUnusable(told)
         self._fitting, self._state, self._beat = told, "ready", time.monotonic()

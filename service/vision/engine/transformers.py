@@ -10,13 +10,14 @@ from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
+from service.vision import faults
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.choices import Choices
 from service.vision.engine.fitting import Fitting
 from service.vision.engine.loading import Loaded, assemble
 from service.vision.engine.mailbox import Mailbox
 from service.vision.engine.order import OnLoop, Order, Outlet
-from service.vision.engine.protocol import EngineBusy, Health, JobRefused, Load
+from service.vision.engine.protocol import EngineBusy, EngineUnusable, Health, JobRefused, Load
 
 T = TypeVar("T")
 
@@ -42,9 +43,14 @@ class TransformersEngine:
             for side in _WARM_SIDES:
                 await self._warm(side)
             await asyncio.gather(*(self._warm(_WARM_SIDES[0]) for _ in range(self.width)))
-        except BaseException:
+        except BaseException as error:
             self._state = "failed"
-            raise
+            if isinstance(error, EngineUnusable) or not isinstance(error, Exception):
+                raise
+            faults.tell(error)  # A library met what no check of ours had looked at.
+            what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            path = self._choices.path
+            raise EngineUnusable(f"{path} cannot be loaded: {what}; next: casemate release verify") from None
         self._state = "ready"
 
     async def stop(self) -> None:

@@ -17,12 +17,6 @@ from service.vision.engine.protocol import Done, JobFailed, Text
 LENGTH = struct.Struct("<Q")
 
 
-def packed(message: tuple[Any, ...]) -> bytes:
-    """With its length before it."""
-    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    return LENGTH.pack(len(content)) + content
-
-
 class Sender:
     """Sends whole messages, from any thread; waits while the other end has too much to read."""
 
@@ -36,9 +30,9 @@ class Sender:
 
     def send(self, *message: Any) -> None:
         """Raises OSError when the other end has gone."""
-        content = packed(message)
+        content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         with self._turn:
-            self._connection.sendall(content)
+            self._connection.sendall(LENGTH.pack(len(content)) + content)
 
 
 def receive(connection: socket.socket) -> tuple[Any, ...]:

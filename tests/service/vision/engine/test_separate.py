@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +128,30 @@ def test_who_waits_when_it_dies_is_told_and_the_next_is_answered(
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     with pytest.raises(EngineUnusable, match="is no directory"):
         asyncio.run(SeparateEngine(choices(tmp_path / "nothing")).start())
+
+
+def test_what_no_check_had_looked_at_is_one_sentence_too(checkpoint: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(checkpoint, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    config["text_config"]["hidden_act"] = "os.system"
+    (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineUnusable) as unusable:
+        asyncio.run(SeparateEngine(choices(model)).start())
+    assert str(unusable.value).startswith(f"{model} cannot be loaded: ")
+    assert str(unusable.value).endswith("; next: casemate release verify")
+
+
+def test_an_engine_that_dies_while_it_loads_is_said(checkpoint: Path) -> None:
+    engine = SeparateEngine(choices(checkpoint))
+
+    async def work() -> None:
+        starting = asyncio.create_task(engine.start())
+        await until(lambda: engine._process)
+        os.kill(child(engine), signal.SIGKILL)
+        with pytest.raises(EngineUnusable, match=f"killed by signal 9 while it loaded {checkpoint}; next: docker logs"):
+            await starting
+
+    asyncio.run(work())
 
 
 def test_it_ends_with_the_service(checkpoint: Path) -> None:
