@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from pyinfra.context import ctx_host
 
 from deploy.cli import options, output
+from deploy.cli.asking import Found, on_all
 from deploy.cli.figures import figures, kept_rows, principals
 from deploy.cli.lines import fields_of, row, shown
 from deploy.cli.period import Moment
 from deploy.cli.verdicts import verdict_rows
-from deploy.errors import CasemateError
 from deploy.facts.chained.logs import LOGS, PLAIN
 from deploy.facts.told import told
 from deploy.run.anchors import Anchored, anchored, note
@@ -26,9 +25,6 @@ from deploy.settings.inventory import read_inventory
 _FOLLOW_SECONDS = 1.0
 _MOST_FOLLOWED = 500
 """Lines a host in one look."""
-
-Found = dict[str, dict[str, Any]]
-"""What each host's program printed; {"error"} where it could not."""
 
 
 @click.group()
@@ -56,7 +52,7 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
         for name in [name for name, key in keys.items() if name in known and known[name].host_key != key]:
             output.say(f"{name} has another host key than at the last verify: its logs are judged as a new machine's")
             del known[name]
-        found = _each(
+        found = on_all(
             connection, lambda host: judge(host, inventory, known.get(host.name, Anchored(keys[host.name])), output.say)
         )
     note(inventory, {host: Anchored(key, ends) for host, key in keys.items() if (ends := _ends(found[host]))})
@@ -130,22 +126,7 @@ def _hosts(inventory: str, limit: tuple[str, ...]) -> Any:
 
 def _all(connection: Connection, entry: str, arguments: Callable[[str], tuple[Any, ...]]) -> Found:
     """One program on all hosts at once."""
-    return _each(connection, lambda host: told(host, entry, *arguments(host.name)))
-
-
-def _each(connection: Connection, function: Callable[[Any], dict[str, Any]]) -> Found:
-    """What a function finds on all hosts at once; of one that cannot be read, {"error"}."""
-
-    def one(host: Any) -> dict[str, Any]:
-        with ctx_host.use(host):
-            try:
-                return function(host)
-            except CasemateError as error:
-                return {"error": error.message}
-
-    greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
-    refused = {name: {"error": error.message} for name, error in connection.refused.items()}
-    return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}
+    return on_all(connection, lambda host: told(host, entry, *arguments(host.name)))
 
 
 def _good(verdicts: Mapping[str, Any]) -> bool:

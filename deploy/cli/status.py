@@ -13,12 +13,14 @@ from deploy.door import door_of
 from deploy.errors import CasemateError
 from deploy.facts.observed import Observed
 from deploy.run.connection import connected, observe_all
+from deploy.settings.host import HostSettings
 from deploy.settings.inventory import read_inventory
 from deploy.settings.load import InventoryHost, inventory_hosts
 
 COMPONENTS = ("vision", "gate")
 _PATIENCE_SECONDS = 5.0
-_SILENCE_SECONDS = 90.0
+_BEATS = 3
+"""Of the sentinel's: silence for longer is an alarm."""
 
 
 @click.command()
@@ -33,7 +35,7 @@ def status(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_jso
     with connected(loaded, hosts) as connection:
         doors = {host.name: gevent.spawn(door, host) for host in named}
         seen = observe_all(connection)
-        found = {host.name: of(seen[host.name], doors[host.name].get()) for host in named}
+        found = {host.name: of(seen[host.name], doors[host.name].get(), host.settings) for host in named}
     if as_json:
         output.document(found)
     else:
@@ -51,7 +53,7 @@ def door(host: InventoryHost) -> str:
     return "ready" if found == 200 else f"HTTP {found}"
 
 
-def of(seen: Observed | CasemateError, door: str) -> dict[str, Any]:
+def of(seen: Observed | CasemateError, door: str, settings: HostSettings) -> dict[str, Any]:
     """One host's state as `--json` shows it. Healthy: the door is ready, no container says otherwise, and nothing
     deviates unaccepted under a sentinel that beats.
     """
@@ -61,7 +63,7 @@ def of(seen: Observed | CasemateError, door: str) -> dict[str, Any]:
     live = (release.get("state") or {}).get("live") or {}
     containers = {name: container(seen, name, live.get(name)) for name in COMPONENTS}
     # A new container is "starting" until the engine's first check: the hand-over has already asked it a question.
-    watched = watch(seen)
+    watched = watch(seen, _BEATS * settings.sentinel.heartbeat_seconds)
     well = all(found["state"] == "running" and found["health"] != "unhealthy" for found in containers.values())
     return {
         "healthy": door == "ready" and well and watched["healthy"],
@@ -85,8 +87,11 @@ def container(seen: Observed, component: str, release: str | None) -> dict[str, 
     return {"state": state["Status"], "health": health, "since": state["StartedAt"]}
 
 
-def watch(seen: Observed) -> dict[str, Any]:
-    """The sentinel's last beat, and what waits for somebody to look. A host that has none yet is as healthy without."""
+def watch(seen: Observed, silence: float) -> dict[str, Any]:
+    """The sentinel's last beat, and what waits for somebody to look. A host that has none yet is as healthy without.
+
+    `silence`: seconds without a beat after which it is not.
+    """
     found = seen.section("sentinel") or {}
     status, now = found.get("status"), (seen.section("resources") or {}).get("time")
     if status is None:
@@ -94,7 +99,7 @@ def watch(seen: Observed) -> dict[str, Any]:
         return {"healthy": found.get("installed") is False, **told}
     age = now - status["beat"] if now and status["beat"] else None
     return {
-        "healthy": age is not None and age < _SILENCE_SECONDS and not status["deviating"] and not status["quarantined"],
+        "healthy": age is not None and age < silence and not status["deviating"] and not status["quarantined"],
         "beat": datetime.fromtimestamp(status["beat"], UTC) if status["beat"] else None,
         "beat_age_seconds": age and round(age, 1),
         "alerts": status["deviating"],

@@ -31,11 +31,18 @@ GOOD = {"beat": 990.0, "deviating": 0, "quarantined": 0, "baseline": {"sequence"
     ],
 )
 def test_silence_and_alerts_are_no_health(found: dict[str, Any] | None, healthy: bool, words: str) -> None:
-    told = status.watch(observed(found))
+    told = status.watch(observed(found), 90.0)
     assert told["healthy"] is healthy
     assert words in status._sentinel_row(told)
 
 
 def test_the_beat_is_a_time() -> None:
-    told = status.watch(observed({"installed": True, "status": GOOD}))
+    told = status.watch(observed({"installed": True, "status": GOOD}), 90.0)
     assert told["beat"] == datetime.fromtimestamp(990, UTC)
+
+
+def test_silence_is_measured_by_the_beats_that_are_set() -> None:
+    found = observed({"installed": True, "status": GOOD})
+    age = status.watch(found, 90.0)["beat_age_seconds"]
+    assert status.watch(found, age + 1)["healthy"]
+    assert not status.watch(found, age)["healthy"]
