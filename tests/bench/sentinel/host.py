@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.service.sentinel.running import Sentinel
+from tests.service.sentinel.running import Sentinel, until
 
 
 @contextmanager
@@ -37,6 +39,34 @@ def plant(root: Path, files: int, each: int, size: int = 2000) -> None:
         if number % each == 0:
             directory.mkdir(parents=True)
         (directory / str(number)).write_bytes(str(number).encode().ljust(size, b"."))
+
+
+def weights(place: Path, count: int) -> None:
+    """Files of a gigabyte."""
+    block = os.urandom(1 << 20)
+    for number in range(count):
+        with (place / f"{number}.safetensors").open("wb") as file:
+            for _ in range(1024):
+                file.write(block)
+
+
+@contextmanager
+def scanning(sentinel: Sentinel) -> Iterator[None]:
+    """All contents are read again, and again, meanwhile."""
+    ended = threading.Event()
+
+    def scan() -> None:
+        while not ended.is_set():
+            if not sentinel.status()["waiting"]["contents"]:
+                sentinel.ask("sweep", content=True)
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=scan)
+    thread.start()
+    until(lambda: sentinel.status()["waiting"]["contents"], 60)
+    yield
+    ended.set()
+    thread.join()
 
 
 def processor(pid: int) -> float:

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import threading
 import time
 from pathlib import Path
 
 from tests.bench.figure import Figure, at_most, plain
-from tests.bench.sentinel.host import host, quiet
+from tests.bench.sentinel.host import host, quiet, scanning, weights
 from tests.service.sentinel.running import Sentinel, until
 
 _TIMES = 300
 _WEIGHTS = 3
-_GIGABYTE = 1 << 30
 
 
 def latency() -> list[Figure]:
     """Of a file moved in, one at a time: when nothing else happens, and while weights are hashed all the time."""
     with host() as sentinel:
-        weights = sentinel.root / "weights"
-        weights.mkdir()
-        block = os.urandom(1 << 20)
-        for number in range(_WEIGHTS):
-            with (weights / f"{number}.safetensors").open("wb") as file:
-                for _ in range(_GIGABYTE >> 20):
-                    file.write(block)
+        place = sentinel.root / "weights"
+        place.mkdir()
+        weights(place, _WEIGHTS)
         sets = [
             {"name": "web", "severity": "critical", "roots": [str(sentinel.watched)]},
-            {"name": "weights", "severity": "critical", "roots": [str(weights)]},
+            {"name": "weights", "severity": "critical", "roots": [str(place)]},
         ]
         sentinel.start(**quiet(sets=sets))
         until(lambda: not sentinel.status()["waiting"]["contents"], 300)
         idle = _seconds(sentinel, "idle")
-        busy, ended = [], threading.Event()
-
-        def hash_on() -> None:
-            while not ended.is_set():
-                if not sentinel.status()["waiting"]["contents"]:
-                    sentinel.ask("sweep", content=True)
-                time.sleep(0.2)
-
-        thread = threading.Thread(target=hash_on)
-        thread.start()
-        until(lambda: sentinel.status()["waiting"]["contents"], 60)
-        busy = _seconds(sentinel, "busy")
-        ended.set()
-        thread.join()
+        with scanning(sentinel):
+            busy = _seconds(sentinel, "busy")
     return [
         plain("sentinel-latency-median", statistics.median(idle) * 1000, "ms"),
         at_most("sentinel-latency-p99", _p99(idle) * 1000, "ms", 25),

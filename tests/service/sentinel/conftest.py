@@ -1,10 +1,15 @@
-"""A sentinel, or a source of events, of its own for a test."""
+"""A sentinel, a source of events, or hands on a Docker engine, of its own for a test."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from service.sentinel.configuration import Configuration
+from service.sentinel.record import Recorder
+from tests.service.sentinel.engine import Engine, new_engine
+from tests.service.sentinel.hands import Host
+from tests.service.sentinel.receivers import journal
 from tests.service.sentinel.running import Sentinel
 from tests.service.sentinel.watching import SOURCES, Watching
 
@@ -66,3 +71,44 @@ def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watching]:
         yield Watching(source, tmp_path)
     finally:
         source.close()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Engine]:
+    with new_engine("--live-restore") as made:
+        yield made
+
+
+@pytest.fixture
+def engine(shared: Engine) -> Iterator[Engine]:
+    """Running, without a container."""
+    yield shared
+    if shared.daemon is None:
+        shared.start()
+    shared.clear()
+
+
+@pytest.fixture
+def host(engine: Engine, tmp_path: Path) -> Iterator[Host]:
+    made = Host(tmp_path, engine)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def network(engine: Engine) -> str:
+    engine.run("network", "create", "--internal", "--subnet=10.213.77.0/24", "hands-test-network")
+    return "hands-test-network"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "alerts.jsonl"
+
+
+@pytest.fixture
+def recorder(log: Path, tmp_path: Path) -> Iterator[Recorder]:
+    with journal(tmp_path / "journal"):
+        made = Recorder(log, Configuration(()), tmp_path / "state", tmp_path / "journal")
+        yield made
+        made.close()

@@ -14,6 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+NEEDED = [
+    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
+    pytest.mark.long,
+]
+"""Marks of a module that has one."""
 PROGRAMS = ("sh", "sleep", "cat", "rm", "mkdir", "mv", "chmod", "touch", "ln")
 RELEASE = "0123456789ab"
 

@@ -1,7 +1,6 @@
 """Containers of ours, in a real engine that is stopped, frozen and restarted here."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 
@@ -11,27 +10,10 @@ from service.sentinel.configuration import Configuration
 from service.sentinel.configuration import Containers as Watched
 from service.sentinel.containers import Containers
 from service.sentinel.docker import Docker, DockerError
-from tests.service.sentinel.engine import RELEASE, Engine, new_engine, until
+from tests.service.sentinel.engine import NEEDED, RELEASE, Engine, until
 
-pytestmark = [
-    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
-    pytest.mark.long,
-]
+pytestmark = NEEDED
 CONFIGURATION = Configuration(sets=(), containers=Watched(may_change={"vision": ("/var/cache/*",)}))
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Engine]:
-    with new_engine("--live-restore") as made:
-        yield made
-
-
-@pytest.fixture
-def engine(shared: Engine) -> Iterator[Engine]:
-    yield shared
-    if shared.daemon is None:
-        shared.start()
-    shared.clear()
 
 
 @pytest.fixture

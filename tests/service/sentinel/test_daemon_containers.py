@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.service.sentinel.engine import Engine, new_engine
+from tests.service.sentinel.engine import NEEDED, Engine, new_engine
 from tests.service.sentinel.running import Line, Sentinel, until
 
-pytestmark = [
-    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
-    pytest.mark.long,
-]
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")

@@ -1,49 +1,16 @@
 """What is kept of a quarantine: whole, bounded, and root's alone."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.sentinel import dossier
 from service.sentinel.quarantine import QuarantineError
-from tests.service.sentinel.engine import Engine, new_engine, until
+from tests.service.sentinel.engine import NEEDED, Engine, until
 from tests.service.sentinel.hands import Host, change, paused
 
-pytestmark = [
-    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
-    pytest.mark.long,
-]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Engine]:
-    with new_engine("--live-restore") as made:
-        yield made
-
-
-@pytest.fixture
-def engine(shared: Engine) -> Iterator[Engine]:
-    yield shared
-    if shared.daemon is None:
-        shared.start()
-    shared.clear()
-
-
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path, engine)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def network(engine: Engine) -> str:
-    engine.run("network", "create", "--internal", "--subnet=10.213.77.0/24", "hands-test-network")
-    return "hands-test-network"
+pytestmark = NEEDED
 
 
 def test_one_reaction_a_container_and_every_file_as_evidence(engine: Engine, host: Host) -> None:

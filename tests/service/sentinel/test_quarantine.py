@@ -1,48 +1,13 @@
 """Quarantine of real containers, in a real engine: what is done to them, and how it is given back."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from service.sentinel.quarantine import QuarantineError
-from tests.service.sentinel.engine import Engine, new_engine, until
+from tests.service.sentinel.engine import NEEDED, Engine, until
 from tests.service.sentinel.hands import Host, change, networks, paused
 
-pytestmark = [
-    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
-    pytest.mark.long,
-]
+pytestmark = NEEDED
 TICKS = "while :; do echo x >> /tmp/ticks; sleep 0.05; done"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Engine]:
-    with new_engine("--live-restore") as made:
-        yield made
-
-
-@pytest.fixture
-def engine(shared: Engine) -> Iterator[Engine]:
-    yield shared
-    if shared.daemon is None:
-        shared.start()
-    shared.clear()
-
-
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path, engine)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def network(engine: Engine) -> str:
-    engine.run("network", "create", "--internal", "--subnet=10.213.77.0/24", "hands-test-network")
-    return "hands-test-network"
 
 
 def test_a_changed_container_is_paused_behind_a_shut_door(engine: Engine, host: Host) -> None:

@@ -1,10 +1,9 @@
 """A quarantine holds though Docker, the sentinel, the container or somebody's hands do not."""
 
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +14,10 @@ from service.sentinel.containers import Containers
 from service.sentinel.docker import DockerError
 from service.sentinel.maintenance import Maintenance
 from service.sentinel.quarantine import Quarantine, QuarantineError
-from tests.service.sentinel.engine import Engine, new_engine, until
+from tests.service.sentinel.engine import NEEDED, Engine, until
 from tests.service.sentinel.hands import Host, Noted, change, networks, paused
 
-pytestmark = [
-    pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root and dockerd"),
-    pytest.mark.long,
-]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Engine]:
-    with new_engine("--live-restore") as made:
-        yield made
-
-
-@pytest.fixture
-def engine(shared: Engine) -> Iterator[Engine]:
-    yield shared
-    if shared.daemon is None:
-        shared.start()
-    shared.clear()
-
-
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path, engine)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def network(engine: Engine) -> str:
-    engine.run("network", "create", "--internal", "--subnet=10.213.77.0/24", "hands-test-network")
-    return "hands-test-network"
+pytestmark = NEEDED
 
 
 def test_a_change_of_the_host_is_answered_though_containers_are_not_watched(engine: Engine, tmp_path: Path) -> None:

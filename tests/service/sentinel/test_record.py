@@ -1,29 +1,13 @@
 """Changes into the ledger: at once, in groups, with hostile names."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from service.sentinel.change import Who
-from service.sentinel.configuration import Configuration
 from service.sentinel.record import Finding, Recorder
 from tests.service.sentinel.findings import change, entry, lines, sound
-from tests.service.sentinel.receivers import journal
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "alerts.jsonl"
-
-
-@pytest.fixture
-def recorder(log: Path, tmp_path: Path) -> Iterator[Recorder]:
-    with journal(tmp_path / "journal"):
-        made = Recorder(log, Configuration(()), tmp_path / "state", tmp_path / "journal")
-        yield made
-        made.close()
 
 
 def test_a_change_is_a_line_when_it_returns(recorder: Recorder, log: Path) -> None:

@@ -23,19 +23,6 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "alerts.jsonl"
-
-
-@pytest.fixture
-def recorder(log: Path, tmp_path: Path) -> Iterator[Recorder]:
-    with journal(tmp_path / "journal"):
-        made = Recorder(log, Configuration(()), tmp_path / "state", tmp_path / "journal")
-        yield made
-        made.close()
-
-
-@pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
     if os.geteuid():
