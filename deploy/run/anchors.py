@@ -13,7 +13,7 @@ from typing import Any
 
 from deploy import paths
 from deploy.errors import SettingsError
-from deploy.run.alone import alone
+from deploy.run.alone import alone, rewrite
 
 End = dict[str, Any]
 """{seq, prev}, and when it was noted."""
@@ -91,10 +91,7 @@ def _dated(end: Mapping[str, Any]) -> End:
 
 
 def _write(inventory: str, known: Mapping[str, Anchored]) -> None:
-    path = file_of(inventory)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({host: asdict(one) for host, one in known.items()}, indent=2) + "\n", encoding="utf-8")
-    new.replace(path)
+    rewrite(file_of(inventory), {host: asdict(one) for host, one in known.items()})
 
 
 def _read(one: Mapping[str, Any]) -> Anchored:

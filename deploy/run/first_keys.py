@@ -4,7 +4,6 @@ Who has key 0 can prove every line of a chain, and could forge every line: it is
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from urllib.parse import quote
 
 from deploy import paths
 from deploy.errors import SettingsError
-from deploy.run.alone import alone
+from deploy.run.alone import alone, rewrite
 
 
 @dataclass(frozen=True)
@@ -66,28 +65,8 @@ def keep(inventory: str, host: str, host_key: str, logs: Mapping[str, FirstKey])
     path = file_of(inventory, host)
     with alone(path):
         known = first_keys(inventory, host)
-        _write(path, {**known, host_key: {**known.get(host_key, {}), **logs}})
-
-
-def _write(path: Path, known: Machines) -> None:
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    text = {machine: {log: vars(one) for log, one in logs.items()} for machine, logs in known.items()}
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(json.dumps(text, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    for directory in (path.parent, path.parent.parent, paths.STATE):
-        _on_disk(directory)
-
-
-def _on_disk(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        known[host_key] = {**known.get(host_key, {}), **logs}
+        rewrite(path, {machine: {log: vars(one) for log, one in keys.items()} for machine, keys in known.items()})
 
 
 def _checked(one: Mapping[str, Any]) -> dict[str, Any]:
