@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
@@ -31,14 +31,6 @@ def told(seq: int, event: str = "alert", severity: Any = "high", **fields: Any) 
 
 def message(seq: int, event: str = "alert", severity: Any = "high", **fields: Any) -> Message:
     return Message.of(told(seq, event, severity, **fields), "host1")
-
-
-def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.005)
 
 
 def certificate(directory: Path, name: str) -> tuple[Path, Path]:

@@ -162,7 +162,8 @@ def of(path: bytes) -> tuple[Any, ...] | None:
 
 
 def until(true: Callable[[], object], seconds: float = 15) -> None:
+    """Wait for a condition."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.01)

@@ -19,7 +19,8 @@ from service.sentinel.exposition import write
 from service.sentinel.heartbeat import Heartbeat, State
 from service.sentinel.record import Finding, Recorder
 from tests.service.sentinel.findings import change
-from tests.service.sentinel.receivers import journal, until
+from tests.service.sentinel.receivers import journal
+from tests.service.sentinel.running import until
 
 STATE = State(
     source="fanotify",

@@ -17,7 +17,8 @@ from service.ledger.head import beside
 from service.sentinel.configuration import Configuration, Outlets
 from service.sentinel.record import Finding, Recorder
 from tests.service.sentinel.findings import change, lines, sound
-from tests.service.sentinel.receivers import journal, until, web
+from tests.service.sentinel.receivers import journal, web
+from tests.service.sentinel.running import until
 
 ROOT = Path(__file__).resolve().parents[3]
 

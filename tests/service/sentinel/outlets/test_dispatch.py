@@ -11,7 +11,8 @@ from service.ledger import Ledger
 from service.sentinel.configuration import Outlets
 from service.sentinel.outlets.dispatch import Dispatch, receivers
 from service.sentinel.outlets.message import Message
-from tests.service.sentinel.receivers import told, until
+from tests.service.sentinel.receivers import told
+from tests.service.sentinel.running import until
 
 
 class Kept:

@@ -9,7 +9,8 @@ import pytest
 from service.sentinel.outlets.message import Message
 from service.sentinel.outlets.outlet import LONGEST_PAUSE, Outlet, Refused
 from service.sentinel.outlets.spool import Spool
-from tests.service.sentinel.receivers import message, until
+from tests.service.sentinel.receivers import message
+from tests.service.sentinel.running import until
 
 
 class Picky:

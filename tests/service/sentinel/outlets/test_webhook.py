@@ -11,7 +11,8 @@ from service.sentinel.outlets import post
 from service.sentinel.outlets.outlet import Outlet, Refused
 from service.sentinel.outlets.spool import Spool
 from service.sentinel.outlets.webhook import Webhook
-from tests.service.sentinel.receivers import certificate, message, server_side, until, web
+from tests.service.sentinel.receivers import certificate, message, server_side, web
+from tests.service.sentinel.running import until
 
 
 @pytest.fixture
