@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from service.vision.engine.graphs import Graphs
 from service.vision.engine.prompt import Prompt
 from service.vision.engine.slots import Slots
 
@@ -30,6 +31,7 @@ class Decoder:
         # Behind the prompt the three kinds of position are one, and never beyond the number of tokens.
         every = torch.arange(context, device=self._device).expand(3, 1, -1)
         self._turns = self._turned(every)[0, 0]
+        self._graphs = Graphs(self._taken, slots, self._device) if self._device.type == "cuda" else None
 
     def read(self, prompts: Sequence[Prompt], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
         """Read prompts into the rows from `first` on; logits (prompts, vocabulary) of each answer's first token."""
@@ -50,9 +52,14 @@ class Decoder:
 
     def step(self, tokens: list[int], lengths: list[int], offsets: list[int]) -> torch.Tensor:
         """Take each row's latest token; logits (rows, vocabulary) of the next. `lengths` are without that token."""
-        lined_up = torch.tensor([tokens, lengths, offsets]).to(self._device)
-        places = lined_up[1]
         span = -(-(max(lengths) + 1) // _SPAN) * _SPAN
+        lined_up = [tokens, lengths, offsets]
+        if self._graphs:
+            return self._graphs.step(lined_up, span)
+        return self._taken(torch.tensor(lined_up, device=self._device), span)
+
+    def _taken(self, lined_up: torch.Tensor, span: int) -> torch.Tensor:
+        places = lined_up[1]
         hidden = self._text.embed_tokens(lined_up[0, :, None])
         turns = self._turns[places + lined_up[2]][:, None, None]
         behind = torch.arange(span, device=self._device) > places[:, None]

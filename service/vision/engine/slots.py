@@ -31,6 +31,11 @@ class Slots:
         self._at: tuple[torch.Tensor, torch.Tensor] | None = None
         self._span = 0
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and tokens of each that there are places for now."""
+        return self._rows, self._width
+
     def holds(self, rows: int, width: int) -> bool:
         """Whether so many rows of so many tokens stay within the bound."""
         return rows * whole_steps(width) <= self.tokens
@@ -85,12 +90,13 @@ class Slots:
     def _shape(self, rows: int, width: int) -> tuple[int, int]:
         """A little more than is asked, where the bound allows it."""
         steps = whole_steps(width) // _STEP
-        wishes = ((_power(rows), _power(steps)), (rows, _power(steps)), (_power(rows), steps), (rows, steps))
+        wishes = ((power(rows), power(steps)), (rows, power(steps)), (power(rows), steps), (rows, steps))
         return next((some, more * _STEP) for some, more in wishes if some * more * _STEP <= self.tokens)
 
     def _empty(self, rows: int, width: int) -> torch.Tensor:
         return self._like.new_zeros((rows, self._heads, width, self._size))
 
 
-def _power(count: int) -> int:
+def power(count: int) -> int:
+    """The smallest power of two that is not less."""
     return 1 << (count - 1).bit_length()
