@@ -12,16 +12,17 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 
 from service.vision.errors import ApiError, ClientGone
+from service.vision.rounds import Rounds
 
 _MOST_DISCARDED = 4
 """Times the limit: what a client may send in vain before the connection is closed on it."""
 
 
-async def read(request: Request, limit: int, seconds: float) -> bytearray:
+async def read(request: Request, limit: int, seconds: float, rounds: Rounds) -> bytearray:
     """The body, of at most `limit` bytes. Raises ApiError (413, 408) or ClientGone."""
     kept = bytearray()
     size = 0
-    async for part in _parts(request, limit, seconds):
+    async for part in _parts(request, limit, seconds, rounds):
         size += len(part)
         if size > limit:
             kept.clear()
@@ -32,17 +33,19 @@ async def read(request: Request, limit: int, seconds: float) -> bytearray:
     return kept
 
 
-async def discard(request: Request, limit: int, seconds: float) -> None:
+async def discard(request: Request, limit: int, seconds: float, rounds: Rounds) -> None:
     """Let a body pass that will not be read. Raises as `read` does."""
-    async for _ in _parts(request, limit, seconds):
+    async for _ in _parts(request, limit, seconds, rounds):
         pass
 
 
-async def _parts(request: Request, limit: int, seconds: float) -> AsyncIterator[bytes]:
+async def _parts(request: Request, limit: int, seconds: float, rounds: Rounds) -> AsyncIterator[bytes]:
     size, more, end = 0, True, asyncio.get_running_loop().time() + seconds
     while more and size <= _MOST_DISCARDED * limit:
         try:
             async with asyncio.timeout_at(end):
+                if size:  # A small request is one part, and waits for nobody.
+                    await rounds.turn()
                 message = await request.receive()
         except TimeoutError:
             raise ApiError(408, f"the request took longer than {seconds:g} s to arrive", "request_timeout") from None

@@ -18,6 +18,7 @@ from service.vision.errors import ApiError
 from service.vision.metrics import Metrics
 from service.vision.moment import Moment
 from service.vision.reading import Reader
+from service.vision.rounds import Rounds
 
 _LONGEST_STEP = 300.0
 """Seconds; the prefill of a full context on a slow processor stays below."""
@@ -34,6 +35,7 @@ class Serving:
     reader: Reader
     metrics: Metrics
     failure: str | None = None
+    rounds: Rounds = field(default_factory=Rounds)
     since: int = field(default_factory=now)
 
     async def start(self) -> None:

@@ -12,6 +12,7 @@ from transformers.models.glm46v.modeling_glm46v import Glm46VForConditionalGener
 
 from service.vision.engine.block import Block
 from service.vision.engine.checkpoint import Checkpoint
+from service.vision.engine.fused import by_column
 from service.vision.engine.layer import Layer
 from service.vision.engine.projection import project
 from service.vision.engine.protocol import EngineUnusable
@@ -47,4 +48,6 @@ def load(checkpoint: Checkpoint, device: str, precision: str) -> Any:
     project(tower)
     if precision == "int8":  # Before it moves: the device never holds more than it was weighed for.
         quantise(model)
+    if (device, precision) == ("cpu", "fp32"):
+        by_column(model)
     return model.to(device)

@@ -15,6 +15,7 @@ from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
 from service.vision.errors import ApiError, invalid
+from service.vision.rounds import Rounds
 from service.vision.serving import Serving, identified, of
 from service.vision.stream import EventStream
 
@@ -68,12 +69,16 @@ async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
         serving.require_ready()
         return line, serving.admission.enter()
     except ApiError:
-        await body.discard(request, serving.configuration.max_body_bytes, serving.configuration.body_seconds)
+        await body.discard(request, *_bounds(serving))
         raise
 
 
 async def _body(serving: Serving, request: Request) -> bytearray:
-    return await body.read(request, serving.configuration.max_body_bytes, serving.configuration.body_seconds)
+    return await body.read(request, *_bounds(serving))
+
+
+def _bounds(serving: Serving) -> tuple[int, float, Rounds]:
+    return serving.configuration.max_body_bytes, serving.configuration.body_seconds, serving.rounds
 
 
 async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering:
