@@ -75,6 +75,7 @@ class Server(uvicorn.Server):
                 http=type("Http", (_Http,), {"serving": serving}),
                 ws="none",
                 lifespan="on",
+                loop="asyncio",  # uvloop, where it is installed, would be taken, and does not let a read be bounded.
                 log_level="warning",
                 access_log=False,
                 proxy_headers=False,

@@ -66,6 +66,11 @@ def test_the_control_a_good_one_by_hand(service: Running) -> None:
     assert json.loads(body)["choices"][0]["message"]["content"] == "It is red."
 
 
+def test_reads_are_bounded_whatever_is_installed(service: Running) -> None:
+    """Beside uvloop uvicorn would take that, whose connections know no bound."""
+    assert service.server.config.loop == "asyncio"
+
+
 @pytest.mark.parametrize("request_", ["hello\r\n\r\n", f"{POST}content-length: -1\r\n\r\n"])
 def test_what_is_no_http_leaves_one_line_that_names_nobody(service: Running, request_: str) -> None:
     service.forget()
