@@ -32,12 +32,20 @@ class Control:
         finally:
             os.umask(before)
         self._server.answer = answer
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="control", daemon=True)
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._server.shutdown()
+        self._closed = True
+        self._server.socket.shutdown(socket.SHUT_RDWR)  # Who waits for a connection wakes up.
+        self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        """`serve_forever` would look five times a second whether it is to end."""
+        while not self._closed:
+            self._server.handle_request()
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

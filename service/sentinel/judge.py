@@ -28,6 +28,8 @@ from service.sentinel.window import Windows
 
 _BATCH = 256
 _AGAIN = 1.0
+_SIGN = 10.0
+"""Seconds between two signs of life where nothing happens."""
 T = TypeVar("T")
 
 
@@ -74,7 +76,7 @@ class Judge(threading.Thread):
     def run(self) -> None:
         while not self._closed:
             self.alive = time.monotonic()
-            dirts, calls = self._dirty.take(_BATCH, 1.0)
+            dirts, calls = self._dirty.take(_BATCH, _SIGN)
             try:
                 self.judge(dirts)
             except sqlite3.Error as error:

@@ -158,8 +158,8 @@ class Quarantine:
 
     def _work(self) -> None:
         while not self._ended.is_set():
-            waiting = any(held.state == "pending" for held in list(self._held.values()))
-            self._wake.wait(_AGAIN if waiting else _LOOK)
+            states = {held.state for held in list(self._held.values()) if held.in_force}
+            self._wake.wait(_AGAIN if "pending" in states else _LOOK if states else None)
             self._wake.clear()
             for held in list(self._held.values()):
                 if held.in_force and not self._ended.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 import time
@@ -14,6 +15,9 @@ from service.sentinel.who import Asked
 
 _REST = 0.01
 """Seconds. A mark on a file system wakes the reader for everybody's writes there: once in a while will do for those."""
+
+_SIGN = 10.0
+"""Seconds between two signs of life where nothing happens."""
 
 
 class Reader(threading.Thread):
@@ -30,20 +34,24 @@ class Reader(threading.Thread):
         super().__init__(name="reader", daemon=True)
         self._source, self._dirty, self._territory, self._gap, self._who = source, dirty, territory, gap, who
         self._closed = False
+        self._close = os.eventfd(0, os.EFD_CLOEXEC)
         self.events = 0
         self.alive = time.monotonic()
         """When it last asked the kernel, monotonic."""
 
     def close(self) -> None:
         self._closed = True
+        os.eventfd_write(self._close, 1)
         self.join()
+        os.close(self._close)
 
     def run(self) -> None:
         poll = select.poll()
         poll.register(self._source.fileno(), select.POLLIN | select.POLLPRI)
+        poll.register(self._close, select.POLLIN)
         while not self._closed:
             self.alive = time.monotonic()
-            if poll.poll(500) and not self._read():
+            if poll.poll(_SIGN * 1000) and not self._read():
                 time.sleep(_REST)
 
     def _read(self) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from pathlib import Path
 
 from service.sentinel.dirty import Dirty
-from service.sentinel.entry import Entry
 from service.sentinel.hashing import stand_back
 from service.sentinel.judge import Judge
-from service.sentinel.store import Store
+from service.sentinel.store import Known, Store
 
 _STEP = 10.0
 """Seconds."""
@@ -19,6 +19,8 @@ _FACT = "rehash"
 _FILE = 1 << 16
 """What a file costs besides its bytes, in bytes."""
 _AT_ONCE = 500
+_EMPTY = 300.0
+"""Seconds until it is asked again whether there is anything to read, where there was not: all of the state is read."""
 
 
 class Rehash(threading.Thread):
@@ -30,6 +32,7 @@ class Rehash(threading.Thread):
         self._ended, self._now = threading.Event(), threading.Event()
         self._spent = self._done = self._total = 0.0
         self._after: bytes | None = None
+        self._count_from = 0.0
 
     @property
     def progress(self) -> float:
@@ -51,13 +54,18 @@ class Rehash(threading.Thread):
         while not self._ended.is_set():
             at_once = self._now.wait(_STEP)
             self._now.clear()
-            if not self._total:
-                self._total = sum(_cost(known.entry) for _, known in store.every())
+            self._count(store, at_once)
             if at_once:  # From the start, to the end.
                 self._after, self._done, self._spent = None, 0.0, self._hours * 3600
             self._spent += _STEP
             self._step(store)
         store.close()
+
+    def _count(self, store: Store, at_once: bool) -> None:
+        """What a round has to read."""
+        if not self._total and (at_once or time.monotonic() >= self._count_from):
+            self._total, self._spent = sum(size + _FILE for size in store.sizes()), 0.0
+            self._count_from = time.monotonic() + _EMPTY
 
     def _step(self, store: Store) -> None:
         moved = False
@@ -66,7 +74,7 @@ class Rehash(threading.Thread):
             for path, known in some:
                 if known.entry.sha256:
                     self._dirty.sweep(path, again=True)
-                self._done += _cost(known.entry)
+                self._done += _cost(known)
                 self._after, moved = path, True
                 if self._done >= self._total * self._spent / (self._hours * 3600):
                     break
@@ -85,5 +93,5 @@ class Rehash(threading.Thread):
             self._after = bytes.fromhex(given["after"]) if given["after"] is not None else None
 
 
-def _cost(entry: Entry) -> float:
-    return entry.size + _FILE if entry.sha256 else 0
+def _cost(known: Known) -> float:
+    return known.entry.size + _FILE if known.entry.sha256 else 0

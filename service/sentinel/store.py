@@ -168,6 +168,12 @@ class Store:
         self._flush()
         return int(self._database.execute("SELECT count(*) FROM entries").fetchone()[0])
 
+    def sizes(self) -> Iterator[int]:
+        """Bytes of every content that has a hash."""
+        self._flush()
+        for (packed,) in self._database.execute("SELECT stamp FROM entries WHERE sha256 IS NOT NULL"):
+            yield _STAMP.unpack(packed)[3]
+
     def fact(self, name: str) -> str | None:
         row = self._database.execute("SELECT value FROM facts WHERE name=?", (name,)).fetchone()
         return row[0].decode() if row else None

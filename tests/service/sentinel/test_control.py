@@ -67,3 +67,11 @@ def test_rubbish_is_answered_and_ends_nothing(place: Path, raw: bytes) -> None:
 def test_nobody_there_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="systemctl status"):
         ask(tmp_path / "nothing", {"do": "status"})
+
+
+def test_it_ends_at_once_and_does_nothing_until_then(tmp_path: Path) -> None:
+    control = Control(tmp_path / "control.sock", lambda _: {})
+    control.close()
+    assert not control._thread.is_alive()
+    with pytest.raises(ControlError, match="refused"):
+        ask(tmp_path / "control.sock", {"do": "status"})

@@ -11,7 +11,7 @@ import pytest
 from service.sentinel.dirty import Dirty
 from service.sentinel.judge import Judge
 from service.sentinel.look import look
-from service.sentinel.rehash import Rehash, _cost
+from service.sentinel.rehash import Rehash
 from service.sentinel.store import Store
 
 
@@ -45,8 +45,8 @@ def _steps(store: Store, hours: float, count: int) -> list[bytes]:
     rehash._resume(reader)
     found: list[bytes] = []
     for _ in range(count):
+        rehash._count(reader, at_once=False)
         rehash._spent += 10
-        rehash._total = rehash._total or sum(_cost(known.entry) for _, known in reader.every())
         rehash._step(reader)
         dirts, calls = dirty.take(100, 0)
         assert all(dirt.again for dirt in dirts)
@@ -76,3 +76,22 @@ def test_everything_at_once_is_read_from_the_start(store: Store) -> None:
     rehash.close()
     rehash.join()
     assert len(found) == 40
+
+
+def test_where_nothing_is_to_be_read_that_is_not_asked_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "state.db")
+    rehash = Rehash(store.path, Dirty(0.0), cast(Judge, Facts(store)), 24)
+    counted: list[Path] = []
+
+    def sizes(self: Store) -> list[int]:
+        counted.append(self.path)
+        return []
+
+    monkeypatch.setattr(Store, "sizes", sizes)
+    for _ in range(5):
+        rehash._count(store, at_once=False)
+    assert len(counted) == 1
+    rehash._count(store, at_once=True)
+    assert len(counted) == 2

@@ -117,3 +117,10 @@ def test_what_changes_after_it_was_accepted_is_compared_with_that(store: Store) 
     assert found
     assert found.kept
     assert found.kept.size == A.size
+
+
+def test_sizes_are_those_of_contents_that_are_known(store: Store) -> None:
+    store.put(b"/a/one", A)
+    store.put(b"/a/two", B)
+    store.put(b"/a", Entry("directory", 0o755, 0, 0, 4096, 1, 2, 3, 4))
+    assert sorted(store.sizes()) == [1, 2]
