@@ -16,6 +16,11 @@ class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_HOW_SIZE = ctypes.sizeof(_How)
+_hows: dict[int, _How] = {}
+"""By flags, of which there are few: this is called for every file."""
+
+
 def opened(path: bytes, flags: int) -> int:
     """A file descriptor. Raises OSError: ELOOP where a part of the path is a link, the last but with O_PATH."""
     directory = _HERE
@@ -33,8 +38,10 @@ def opened(path: bytes, flags: int) -> int:
 
 
 def _open(directory: int, path: bytes, flags: int) -> int:
-    how = _How(flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _NO_SYMLINKS)
-    fd: int = _syscall(_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
+    how = _hows.get(flags)
+    if how is None:
+        how = _hows[flags] = _How(flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _NO_SYMLINKS)
+    fd: int = _syscall(_OPENAT2, directory, path, ctypes.byref(how), _HOW_SIZE)
     if fd < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)

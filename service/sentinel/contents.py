@@ -28,7 +28,7 @@ class Contents:
         """
         hashed = dirt.hashed
         if hashed and hashed.stamp == now.stamp and hashed.sha256:
-            return replace(now, sha256=hashed.sha256), SETTLED
+            return now._replace(sha256=hashed.sha256), SETTLED
         if now.size > LARGE:
             if known and known.entry.stamp == now.stamp and not known.pending and not dirt.again:
                 return None

@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +55,7 @@ class Dirty:
         self._resting: dict[bytes, float] = {}
         self._rested: deque[tuple[float, bytes]] = deque()
         self._calls: deque[tuple[int, Callable[[], None]]] = deque()
-        self._number = 0
+        self._number = self._taken = self._judged = 0
         self._closed = False
 
     def event(self, path: bytes, event: Event, who: Who | None) -> bool:
@@ -70,13 +70,22 @@ class Dirty:
             found.who = found.who or who
         return True
 
-    def sweep(self, path: bytes, *, again: bool = False) -> None:
+    def sweep(self, paths: Iterable[bytes], *, again: bool = False) -> None:
         """Waits while the judge is far behind: events come first."""
+        at = time.time()
         with self._changed:
-            while len(self._now) > LIMIT // 5 and not self._closed:
-                self._changed.wait(1)
-            if found := self._place(path, time.time(), "sweep"):
-                found.again |= again
+            for path in paths:
+                while len(self._now) > LIMIT // 5 and not self._closed:
+                    self._changed.wait(1)
+                if found := self._place(path, at, "sweep"):
+                    found.again |= again
+
+    def judged(self) -> None:
+        """Wait until all that is dirty now has been judged, but for what rests."""
+        with self._changed:
+            number = self._number
+            while self._judged < number and not self._closed:
+                self._changed.wait()
 
     def hashed(self, path: bytes, entry: Entry | None) -> None:
         with self._changed:
@@ -106,9 +115,11 @@ class Dirty:
             self._changed.notify_all()
 
     def take(self, most: int, seconds: float) -> tuple[list[Dirt], list[Callable[[], None]]]:
-        """What is due, and what to call after it; waits for it no longer than `seconds`."""
+        """What is due, and what to call after it; waits for it no longer than `seconds`. What was taken is judged."""
         end = time.monotonic() + seconds
         with self._changed:
+            self._judged = self._taken
+            self._changed.notify_all()
             while not self._closed:
                 now = time.monotonic()
                 self._wake(now)
@@ -116,11 +127,10 @@ class Dirty:
                     break
                 self._changed.wait(min(end, self._due[0][0] if self._due else end) - now)
             taken = [self._now.pop(path) for path in _first(self._now, most)]
-            oldest = next(iter(self._now.values())).number if self._now else self._number + 1
+            self._taken = next(iter(self._now.values())).number - 1 if self._now else self._number
             calls = []
-            while self._calls and self._calls[0][0] < oldest:
+            while self._calls and self._calls[0][0] <= self._taken:
                 calls.append(self._calls.popleft()[1])
-            self._changed.notify_all()
         return taken, calls
 
     def close(self) -> None:
@@ -138,7 +148,8 @@ class Dirty:
             if bounded and len(self._now) + len(self._later) >= LIMIT:
                 return None
             found = Dirt(path, at, found_by)
-            if (until := self._resting.get(path, 0)) > time.monotonic():
+            until = self._resting.get(path)
+            if until and until > time.monotonic():
                 self._put_off(found, until)
             else:
                 self._put_now(found)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["file", "directory", "link", "other"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One path as it lies on the disk. Times are nanoseconds since 1970, sizes bytes, `mode` the 12 permission bits.
 
     `sha256`: of a file's content, None where only its metadata is watched, or while it has not been read yet.

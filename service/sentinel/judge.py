@@ -27,9 +27,8 @@ from service.sentinel.verdict import Verdicts
 from service.sentinel.window import Windows
 
 _BATCH = 256
-_AGAIN = 1.0
-_SIGN = 10.0
-"""Seconds between two signs of life where nothing happens."""
+_AGAIN, _SIGN = 1.0, 10.0
+"""Seconds: until it is tried again, and between two signs of life where nothing happens."""
 T = TypeVar("T")
 
 
@@ -120,9 +119,10 @@ class Judge(threading.Thread):
         if not dirts:
             return
         self._store.prefetch([dirt.path for dirt in dirts])
+        territory = self._territory()
         for dirt in dirts:
             self._waiting.discard(dirt.path)
-            watched = self._territory().of(dirt.path)
+            watched = territory.of(dirt.path)
             if watched is not None:
                 self._one(dirt, watched)
         self._record()
@@ -196,7 +196,7 @@ class Judge(threading.Thread):
             if not self._tell(dirt, watched, "changed", before, now):
                 return
         if before and now.sha256 is None and before.kind == now.kind:
-            now = replace(now, sha256=before.sha256)  # The last that was told, until the new one is.
+            now = now._replace(sha256=before.sha256)  # The last that was told, until the new one is.
         self._store.put(dirt.path, now, pending)
         if now.kind == "directory" and (dirt.appeared or known is None) and dirt.found_by == "event":
             self._sweep(dirt.path)
@@ -204,7 +204,7 @@ class Judge(threading.Thread):
     def _above(self, dirt: Dirt, watched: Watched) -> None:
         """No sweep looks into a directory that nobody knows: what is new in one makes sure that it is looked at too."""
         directory = dirt.path.rpartition(b"/")[0]
-        if len(directory) >= len(watched.root) and self._store.get(directory) is None:
+        if len(directory) >= len(watched.root) and not self._store.has(directory):
             self._dirty.after(0.0, Dirt(directory, dirt.at, "sweep"))
 
     def _gone(self, dirt: Dirt, watched: Watched, known: Known | None) -> None:

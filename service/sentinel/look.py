@@ -17,7 +17,7 @@ LARGE = 16 << 20
 _ATTEMPTS = 3
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-_GET_FLAGS = 0x80086601
+_GET_FLAGS, _NO_FLAGS = 0x80086601, bytes(8)
 # What chattr sets; the other bits tell how the file system stores the file.
 _SET_BY_CHATTR = 0xFF | 0x400 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x100000 | 0x800000
 _KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
@@ -118,9 +118,8 @@ def _attributes(fd: int, kind: Kind) -> bytes | None:
 
 
 def _flags(fd: int) -> int:
-    found = bytearray(8)
     try:
-        fcntl.ioctl(fd, _GET_FLAGS, found)
+        found = fcntl.ioctl(fd, _GET_FLAGS, _NO_FLAGS)
     except OSError:
         return 0
     return int.from_bytes(found[:4], "little") & _SET_BY_CHATTR

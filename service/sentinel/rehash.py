@@ -73,7 +73,7 @@ class Rehash(threading.Thread):
             some = list(itertools.islice(store.every(self._after), _AT_ONCE))
             for path, known in some:
                 if known.entry.sha256:
-                    self._dirty.sweep(path, again=True)
+                    self._dirty.sweep([path], again=True)
                 self._done += _cost(known)
                 self._after, moved = path, True
                 if self._done >= self._total * self._spent / (self._hours * 3600):

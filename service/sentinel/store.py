@@ -90,12 +90,16 @@ class Store:
     def get(self, path: bytes) -> Known | None:
         if path in self._put:
             return _known(self._put[path][2:])
-        if path in self._ahead:
-            row = self._ahead[path]
-        else:
-            query = f"SELECT {_FIELDS} FROM entries WHERE directory=? AND name=?"  # noqa: S608 - our own constant
-            row = self._database.execute(query, split(path)).fetchone()
+        row = self._ahead[path] if path in self._ahead else self._read(path)
         return _known(row) if row else None
+
+    def has(self, path: bytes) -> bool:
+        """Asked for the directory of each new path: it is looked up once until the next `prefetch`."""
+        if path in self._put:
+            return True
+        if path not in self._ahead:
+            self._ahead[path] = self._read(path)
+        return self._ahead[path] is not None
 
     def prefetch(self, paths: Sequence[bytes]) -> None:
         """They will be asked for next: all at once is quicker."""
@@ -207,6 +211,11 @@ class Store:
     def close(self) -> None:
         self._database.close()
 
+    def _read(self, path: bytes) -> tuple[object, ...] | None:
+        query = f"SELECT {_FIELDS} FROM entries WHERE directory=? AND name=?"  # noqa: S608 - our own constant
+        row: tuple[object, ...] | None = self._database.execute(query, split(path)).fetchone()
+        return row
+
     def _flush(self) -> None:
         if self._put:
             self._database.executemany(
@@ -216,18 +225,10 @@ class Store:
 
 
 def _row(entry: Entry, pending: Pending) -> tuple[object, ...]:
-    form = _FORMS.get(entry.kind) or entry.special & 0xFFFF
-    packed = _STAMP.pack(
-        form | entry.mode,
-        entry.uid,
-        entry.gid,
-        entry.size,
-        entry.device,
-        entry.inode,
-        entry.mtime,
-        entry.ctime,
-    )
-    return (packed, entry.sha256, entry.target, entry.attributes, entry.flags, entry.special, pending)
+    kind, mode, uid, gid, size, device, inode, mtime, ctime, sha256, target, attributes, flags, special = entry
+    form = _FORMS.get(kind) or special & 0xFFFF
+    packed = _STAMP.pack(form | mode, uid, gid, size, device, inode, mtime, ctime)
+    return (packed, sha256, target, attributes, flags, special, pending)
 
 
 def _known(row: tuple[object, ...]) -> Known:

@@ -21,6 +21,9 @@ _SHARE = 500
 """A sweep of one second is followed by so many seconds of rest: 0.2% of a processor."""
 _SHARE_ASKED = 20
 """The same for a root that is asked for again and again: 5%."""
+_AT_ONCE = 1000
+_SOON = 0.2
+"""Paths, or seconds since the first of them, after which what was found goes to the judge."""
 
 
 @dataclass
@@ -146,7 +149,7 @@ class Sweeper(threading.Thread):
         root = of.kept_at(root)
         foreign = {one.point for one in mounted() if not one.walked} - territory.roots.keys()
         self._itself(root, sweep)
-        directories = [root]
+        directories, differing, since = [root], list[bytes](), 0.0
         while directories:
             directory = directories.pop()
             watched = territory.of(directory)
@@ -157,13 +160,25 @@ class Sweeper(threading.Thread):
             except OSError as error:
                 sweep.unreadable.append(str(Unreadable(directory, error)))
                 continue
-            for path in found.differing:
-                self._dirty.sweep(path)
+            if found.differing and not differing:
+                since = time.monotonic()
+            differing += found.differing
+            if len(differing) >= _AT_ONCE or (differing and time.monotonic() > since + _SOON):
+                self._hand_over(differing)
+                differing = []
             sweep.seen += found.seen
             sweep.differing += len(found.differing)
             directories += reversed(found.directories)
             self.alive = time.monotonic()
             yield
+        self._hand_over(differing)
+
+    def _hand_over(self, paths: list[bytes]) -> None:
+        """And wait: two threads that both run Python, and call the kernel all the time, only hold each other up."""
+        for start in range(0, len(paths), _AT_ONCE):
+            self._dirty.sweep(paths[start : start + _AT_ONCE])
+            self._dirty.judged()
+            self.alive = time.monotonic()
 
     def _itself(self, root: bytes, sweep: Swept) -> None:
         try:
@@ -172,4 +187,4 @@ class Sweeper(threading.Thread):
             now = None
         if now != self._store.stamp(root):
             sweep.differing += 1
-            self._dirty.sweep(root)
+            self._dirty.sweep([root])

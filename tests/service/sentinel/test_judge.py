@@ -70,7 +70,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     )
     one = Bench(root, store, dirty, judge, log)
     one.event(".", "metadata", True)
-    one.dirty.sweep(os.fsencode(root))
+    one.dirty.sweep([os.fsencode(root)])
     one.judged()
     yield one
     dirty.close()

@@ -124,3 +124,15 @@ def test_sizes_are_those_of_contents_that_are_known(store: Store) -> None:
     store.put(b"/a/two", B)
     store.put(b"/a", Entry("directory", 0o755, 0, 0, 4096, 1, 2, 3, 4))
     assert sorted(store.sizes()) == [1, 2]
+
+
+def test_whether_a_path_is_known_follows_what_is_put_and_removed(store: Store) -> None:
+    assert not store.has(b"/a")
+    store.put(b"/a", A)
+    assert store.has(b"/a")
+    store.commit()
+    assert store.has(b"/a")
+    store.remove(b"/a")
+    assert not store.has(b"/a")
+    store.rollback()
+    assert store.has(b"/a")

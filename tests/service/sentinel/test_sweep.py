@@ -132,6 +132,22 @@ def test_a_root_that_is_asked_for_does_not_wait_for_the_others(swept: Tried) -> 
     assert first == os.fsencode(swept.root / "a/b")
 
 
+def test_what_is_found_is_handed_over_in_pieces_and_each_is_judged_before_the_next(swept: Tried) -> None:
+    for number in range(2500):
+        (swept.root / str(number)).touch()
+    swept.sweeper.ask(os.fsencode(swept.root), (done := threading.Event()).set)
+    swept.sweeper.start()
+    found, most = set(), 0
+    while not done.is_set():
+        dirts, calls = swept.dirty.take(100, 0.05)
+        most = max(most, len(dirts) + len(swept.dirty))
+        found |= {dirt.path for dirt in dirts}
+        for call in calls:
+            call()
+    assert len(found) == 2509
+    assert most <= 1001  # With the root itself.
+
+
 def test_a_sweep_says_what_it_saw(tmp_path: Path, swept: Tried) -> None:
     said: list[Swept] = []
     territory = Territory([Watched(os.fsencode(swept.root), "x", "high", "alert", "x")])
@@ -149,7 +165,7 @@ def test_a_path_is_dirty_once_with_all_that_was_said_of_it() -> None:
     dirty = Dirty(0.0)
     for what in ("created", "changed", "removed"):
         dirty.event(b"/x", _event("/x", what), None)
-    dirty.sweep(b"/x", again=True)
+    dirty.sweep([b"/x"], again=True)
     (dirt,), _ = dirty.take(10, 0)
     assert (dirt.appeared, dirt.again, dirt.found_by, dirt.at) == (True, True, "event", 1.0)
     assert dirty.take(10, 0) == ([], [])
@@ -172,6 +188,31 @@ def test_a_call_comes_after_all_that_was_dirty_before_it_even_what_rests() -> No
     dirty.event(b"/later", _event("/later"), None)
     dirts, calls = dirty.take(1, 0)
     assert ([dirt.path for dirt in dirts], len(calls)) == ([b"/x"], 1)
+
+
+def test_what_was_taken_is_judged_when_more_is_taken() -> None:
+    dirty, judged = Dirty(0.0), threading.Event()
+    dirty.sweep([b"/x", b"/y"])
+
+    def wait() -> None:
+        dirty.judged()
+        judged.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    for _ in range(2):
+        assert len(dirty.take(1, 0)[0]) == 1
+        assert not judged.wait(0.05)
+    dirty.take(1, 0)
+    assert judged.wait(5)
+    waiting.join()
+
+
+def test_nobody_waits_for_a_judge_that_ended() -> None:
+    dirty = Dirty(0.0)
+    dirty.sweep([b"/x"])
+    dirty.close()
+    dirty.judged()
 
 
 def test_there_is_an_end_to_what_is_kept_in_mind() -> None:
