@@ -12,6 +12,8 @@ from collections.abc import Callable
 from service.sentinel.entry import Entry
 from service.sentinel.look import Unreadable, look
 
+THREADS = 4
+"""Files that are hashed at once; with fewer processors too: while one waits for the disk, another has its bytes."""
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}.get(platform.machine())
 _IDLE, _LAST_OF_ALL = 3 << 13, 2 << 13 | 7
 
@@ -26,7 +28,7 @@ class Hashing:
         self._busy: set[bytes] = set()
         self._unfinished = 0
         self._closed = False
-        self._threads = [threading.Thread(target=self._run, name=f"hash-{n}", daemon=True) for n in range(threads())]
+        self._threads = [threading.Thread(target=self._run, name=f"hash-{n}", daemon=True) for n in range(THREADS)]
         for thread in self._threads:
             thread.start()
 
@@ -70,11 +72,6 @@ class Hashing:
             path = self._waiting.popleft()
             self._busy.add(path)
             return path
-
-
-def threads() -> int:
-    """How many files are hashed at once."""
-    return min(4, os.cpu_count() or 1)
 
 
 def stand_back(idle: bool = True) -> None:

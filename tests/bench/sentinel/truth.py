@@ -18,7 +18,7 @@ from pathlib import Path
 from service.sentinel.configuration import Configuration
 from service.sentinel.dirty import Dirty
 from service.sentinel.entry import Entry
-from service.sentinel.hashing import Hashing, threads
+from service.sentinel.hashing import THREADS, Hashing
 from service.sentinel.judge import Judge
 from service.sentinel.layout import Layout
 from service.sentinel.record import Recorder
@@ -116,7 +116,7 @@ def weights() -> list[Figure]:
             cold.append(gigabytes / _seconds(lambda: _hashed(files)))
             _together(files, _read)
             warm.append(gigabytes / _seconds(lambda: _hashed(files)))
-    most = min(threads(), os.cpu_count() or 1) * core
+    most = min(THREADS, os.cpu_count() or 1) * core
     mine, limit = statistics.median(cold), min(statistics.median(disk), most)
     return [
         plain("sentinel-sha256-core", core, "GB/s"),
