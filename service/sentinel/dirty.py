@@ -80,12 +80,13 @@ class Dirty:
                 if found := self._place(path, at, "sweep"):
                     found.again |= again
 
-    def judged(self) -> None:
-        """Wait until all that is dirty now has been judged, but for what rests."""
+    def judged(self, seconds: float) -> None:
+        """Wait until all that is dirty now has been judged, but for what rests; no longer than `seconds`."""
+        end = time.monotonic() + seconds
         with self._changed:
             number = self._number
-            while self._judged < number and not self._closed:
-                self._changed.wait()
+            while self._judged < number and not self._closed and (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
 
     def hashed(self, path: bytes, entry: Entry | None) -> None:
         with self._changed:

@@ -24,6 +24,8 @@ _SHARE_ASKED = 20
 _AT_ONCE = 1000
 _SOON = 0.2
 """Paths, or seconds since the first of them, after which what was found goes to the judge."""
+_PATIENCE = 1.0
+"""Seconds that a sweep waits for the judge, who may have much else to do."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ class Sweeper(threading.Thread):
             if found.differing and not differing:
                 since = time.monotonic()
             differing += found.differing
-            if len(differing) >= _AT_ONCE or (differing and time.monotonic() > since + _SOON):
+            if len(differing) >= _AT_ONCE or (differing and (self._asked or time.monotonic() > since + _SOON)):
                 self._hand_over(differing)
                 differing = []
             sweep.seen += found.seen
@@ -177,7 +179,7 @@ class Sweeper(threading.Thread):
         """And wait: two threads that both run Python, and call the kernel all the time, only hold each other up."""
         for start in range(0, len(paths), _AT_ONCE):
             self._dirty.sweep(paths[start : start + _AT_ONCE])
-            self._dirty.judged()
+            self._dirty.judged(_PATIENCE)
             self.alive = time.monotonic()
 
     def _itself(self, root: bytes, sweep: Swept) -> None:

@@ -12,10 +12,16 @@ from dataclasses import dataclass
 
 import torch
 
+from service.vision import faults
 from service.vision.engine.slots import Slots, power
 
 _SPAN = 256
 """Tokens; spans are powers of two from here on, so that a handful of graphs serves every length."""
+
+
+def spans(context: int) -> int:
+    """How many there are at most."""
+    return max(1, (power(context) // _SPAN).bit_length())
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,8 @@ class Graphs:
         self._take = take
         self._slots = slots
         self._device = device
-        self._recorded: dict[tuple[int, int], _Recorded] = {}
-        self._of: tuple[int, int] = (0, 0)
+        self._recorded: dict[tuple[int, int], _Recorded | None] = {}
+        self._made = 0
         self._memory = torch.cuda.graph_pool_handle()
 
     def step(self, lined_up: list[list[int]], span: int) -> torch.Tensor:
@@ -43,23 +49,32 @@ class Graphs:
         comes next overwrites.
         """
         rows = len(lined_up[0])
-        if self._of != self._slots.shape:  # A graph has the addresses of what it read.
+        if self._made != self._slots.made:  # A graph has the addresses of what it read.
             self._recorded.clear()
-            self._of, self._memory = self._slots.shape, torch.cuda.graph_pool_handle()
-        shape = min(power(rows), self._of[0]), min(power(max(span, _SPAN)), self._of[1])
+            self._made, self._memory = self._slots.made, torch.cuda.graph_pool_handle()
+        shape = min(power(rows), self._slots.shape[0]), min(power(max(span, _SPAN)), self._slots.shape[1])
         padded = torch.tensor([line + [0] * (shape[0] - rows) for line in lined_up]).to(self._device)
         known = self._recorded.get(shape)
-        if known is None:
-            logits = self._take(padded, shape[1])
-            self._recorded[shape] = self._record(padded, shape[1])
-            return logits[:rows]
-        known.lined_up.copy_(padded)
-        known.graph.replay()
-        return known.logits[:rows]
+        if known:
+            known.lined_up.copy_(padded)
+            known.graph.replay()
+            return known.logits[:rows]
+        logits = self._take(padded, shape[1])
+        if shape not in self._recorded:
+            self._recorded[shape] = self._try(padded, shape[1])
+        return logits[:rows]
+
+    def _try(self, lined_up: torch.Tensor, span: int) -> _Recorded | None:
+        """None where it cannot be recorded, for want of memory say: such steps are taken one operation at a time."""
+        try:
+            return self._record(lined_up, span)
+        except Exception as error:
+            faults.tell(error)
+            return None
 
     def _record(self, lined_up: torch.Tensor, span: int) -> _Recorded:
         graph = torch.cuda.CUDAGraph()
-        # Other threads' work on the GPU, a picture's for one, is no fault of the recording.
+        # A precaution: what another thread did on the GPU would be no fault of the recording.
         with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
             logits = self._take(lined_up, span)
         return _Recorded(graph, lined_up, logits)

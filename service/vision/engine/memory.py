@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from service.vision.engine.graphs import spans
 from service.vision.engine.protocol import EngineUnusable
 
 BYTES = {"bf16": 2, "fp16": 2, "fp32": 4, "int8": 2}  # int8 is for the language model's linears; the rest is bf16.
 _GIB = 1 << 30
 _CHOOSING = 40  # Bytes a token of the vocabulary while the next one is chosen: logits, their order, their chances.
-_BASE = {"cpu": 0.1, "cuda": 0.8}  # GiB of libraries and kernels besides the model; on the CPU most are loaded already.
+_BASE = {"cpu": 0.1, "cuda": 1.0}  # GiB of libraries and kernels besides the model; on the CPU most are loaded already.
 
 
 KEPT_PICTURES = 16
@@ -50,6 +51,8 @@ def need(
     prefill = context * (4 * text.hidden_size + 3 * text.intermediate_size) * size
     kept = KEPT_PICTURES * patches // vision.spatial_merge_size**2 * text.hidden_size * size
     logits = rows * text.vocab_size * _CHOOSING
+    if device == "cuda":  # Each recorded step keeps its own, of 1, 2, 4, ... rows for each span.
+        logits += 2 * rows * spans(context) * text.vocab_size * 4
     work = max(tower, prefill) + kept + logits + int(_BASE[device] * _GIB)
     return Need(weights=_weights(text, parameters, precision), cache=token * context, work=work, token=token)
 

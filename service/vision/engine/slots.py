@@ -27,6 +27,8 @@ class Slots:
         self._keys = [self._empty(0, 0) for _ in range(layers)]
         self._values = [self._empty(0, 0) for _ in range(layers)]
         self._rows = self._width = 0
+        self.made = 0
+        """How often places were made anew: what holds addresses of the old ones must not use them any more."""
         self._first = 0
         self._at: tuple[torch.Tensor, torch.Tensor] | None = None
         self._span = 0
@@ -44,6 +46,7 @@ class Slots:
         """Have places for `rows` rows of `width` tokens, which `holds`; the first `kept` rows stay what they are."""
         if rows <= self._rows and width <= self._width:
             return
+        self.made += 1
         shape = self._shape(rows, width)
         copied = min(self._width, shape[1])
         for store in (self._keys, self._values):

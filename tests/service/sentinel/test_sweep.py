@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +196,7 @@ def test_what_was_taken_is_judged_when_more_is_taken() -> None:
     dirty.sweep([b"/x", b"/y"])
 
     def wait() -> None:
-        dirty.judged()
+        dirty.judged(60.0)
         judged.set()
 
     waiting = threading.Thread(target=wait)
@@ -212,7 +213,15 @@ def test_nobody_waits_for_a_judge_that_ended() -> None:
     dirty = Dirty(0.0)
     dirty.sweep([b"/x"])
     dirty.close()
-    dirty.judged()
+    dirty.judged(60.0)
+
+
+def test_nobody_waits_long_for_a_judge_that_is_busy() -> None:
+    dirty = Dirty(0.0)
+    dirty.sweep([b"/x"])
+    began = time.monotonic()
+    dirty.judged(0.05)
+    assert 0.05 <= time.monotonic() - began < 5
 
 
 def test_there_is_an_end_to_what_is_kept_in_mind() -> None:
