@@ -30,9 +30,10 @@ class Contents:
         if hashed and hashed.stamp == now.stamp and hashed.sha256:
             return now._replace(sha256=hashed.sha256), SETTLED
         if now.size > LARGE:
-            if known and known.entry.stamp == now.stamp and not known.pending and not dirt.again:
+            unchanged = bool(known and known.entry.stamp == now.stamp and not known.pending)
+            if unchanged and not dirt.again:
                 return None
-            self._hashing.add(dirt.path)
+            self._hashing.add(dirt.path, idly=unchanged)
         else:
             self._dirty.after(_AGAIN, replace(dirt, again=True))
         if enrolled:

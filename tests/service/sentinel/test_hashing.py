@@ -30,3 +30,45 @@ def test_as_many_files_as_threads_are_hashed_at_once_and_each_is_told(tmp_path: 
     hashing.close()
     hashes = {path: entry.sha256 for path, entry in told.items() if entry}
     assert hashes == {os.fsencode(file): hashlib.sha256(file.name.encode()).digest() for file in files}
+
+
+def test_what_is_probably_as_it_was_is_read_when_nobody_else_has_anything_to_do(tmp_path: Path) -> None:
+    file, read, policies = tmp_path / "file", threading.Event(), list[int]()
+    file.write_text("x")
+
+    def tell(path: bytes, entry: Entry | None) -> None:
+        policies.append(os.sched_getscheduler(0))
+        read.set()
+
+    hashing = Hashing(tell)
+    for idly in (True, False):
+        read.clear()
+        hashing.add(os.fsencode(file), idly=idly)
+        assert read.wait(60)
+    hashing.close()
+    assert policies == [os.SCHED_IDLE, os.SCHED_OTHER]
+
+
+def test_what_changed_meanwhile_does_not_wait_for_that(tmp_path: Path) -> None:
+    """The idle ones are all held up; one of what waits for them is asked for at once."""
+    files = [tmp_path / str(number) for number in range(THREADS + 1)]
+    for file in files:
+        file.write_text(file.name)
+    go_on, told, wanted = threading.Event(), list[bytes](), threading.Event()
+
+    def tell(path: bytes, entry: Entry | None) -> None:
+        if os.sched_getscheduler(0) == os.SCHED_IDLE:
+            go_on.wait(60)
+        told.append(path)
+        if path == os.fsencode(files[-1]):
+            wanted.set()
+
+    hashing = Hashing(tell)
+    for file in files:
+        hashing.add(os.fsencode(file), idly=True)
+    assert len(hashing) == THREADS + 1
+    hashing.add(os.fsencode(files[-1]))
+    assert wanted.wait(60)
+    assert told == [os.fsencode(files[-1])]
+    go_on.set()
+    hashing.close()
