@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import paths
+from service.release.files import settle
 
 
 @contextmanager
@@ -34,12 +35,4 @@ def rewrite(path: Path, value: Any) -> None:
         os.fsync(file.fileno())
     new.replace(path)
     for directory in (path.parent, path.parent.parent, paths.STATE):
-        _on_disk(directory)
-
-
-def _on_disk(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        settle(directory)

@@ -23,12 +23,12 @@ from service.sentinel.look import LARGE, Unreadable, look
 from service.sentinel.record import Finding, Recorder
 from service.sentinel.store import ENROLLED, SETTLED, UNREADABLE, UNTOLD, Known, Pending, Store
 from service.sentinel.territory import Territory, Watched
+from service.sentinel.tick import SIGN
 from service.sentinel.verdict import Verdicts
 from service.sentinel.window import Windows
 
 _BATCH = 256
-_AGAIN, _SIGN = 1.0, 10.0
-"""Seconds: until it is tried again, and between two signs of life where nothing happens."""
+_AGAIN = 1.0
 T = TypeVar("T")
 
 
@@ -75,7 +75,7 @@ class Judge(threading.Thread):
     def run(self) -> None:
         while not self._closed:
             self.alive = time.monotonic()
-            dirts, calls = self._dirty.take(_BATCH, _SIGN)
+            dirts, calls = self._dirty.take(_BATCH, SIGN)
             try:
                 self.judge(dirts)
             except sqlite3.Error as error:

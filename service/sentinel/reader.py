@@ -11,13 +11,11 @@ from collections.abc import Callable
 from service.sentinel.dirty import Dirty
 from service.sentinel.event import Gap, Source
 from service.sentinel.territory import Territory
+from service.sentinel.tick import SIGN
 from service.sentinel.who import Asked
 
 _REST = 0.01
 """Seconds. A mark on a file system wakes the reader for everybody's writes there: once in a while will do for those."""
-
-_SIGN = 10.0
-"""Seconds between two signs of life where nothing happens."""
 
 
 class Reader(threading.Thread):
@@ -51,7 +49,7 @@ class Reader(threading.Thread):
         poll.register(self._close, select.POLLIN)
         while not self._closed:
             self.alive = time.monotonic()
-            if poll.poll(_SIGN * 1000) and not self._read():
+            if poll.poll(SIGN * 1000) and not self._read():
                 time.sleep(_REST)
 
     def _read(self) -> bool:

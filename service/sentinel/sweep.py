@@ -15,6 +15,7 @@ from service.sentinel.look import Unreadable
 from service.sentinel.mounts import mounted
 from service.sentinel.store import Store, stamp
 from service.sentinel.territory import Territory
+from service.sentinel.tick import SIGN
 from service.sentinel.walk import compared
 
 _SHARE = 500
@@ -91,7 +92,7 @@ class Sweeper(threading.Thread):
             with self._changed:
                 while not self._closed and (wait := self._wait()) > 0:
                     self.alive = time.monotonic()
-                    self._changed.wait(min(wait, 10))
+                    self._changed.wait(min(wait, SIGN))
             self._one_asked()
             if time.monotonic() >= self._due and not self._closed:
                 self._all()

@@ -6,6 +6,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+SIGN = 10.0
+"""Seconds between two signs of life of a thread that has nothing to do."""
 _LONG = 5.0
 """Seconds that are no matter of a busy host any more."""
 

@@ -1,7 +1,9 @@
 """Asking an engine, without a service around it."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,3 +34,18 @@ async def said(engine: Engine, one: Job, leave: int | None = None, progress: lis
             generation.cancel()
             return text, "left", event.tokens
     raise AssertionError("an answer has an end")
+
+
+async def together(engine: Engine, requests: Sequence[tuple[Any, ...]]) -> list[Said]:
+    """Each: what `job` takes, how many steps others are ahead when it joins, after how many tokens it is left."""
+
+    async def late(what: Sequence[Any], behind: int, leave: int | None) -> Said:
+        await asyncio.sleep(behind / 1000)  # About a step each.
+        return await said(engine, job(engine, *what), leave)
+
+    return await asyncio.gather(*(late(what, behind, leave) for *what, behind, leave in requests))
+
+
+async def alone(engine: Engine, requests: Sequence[tuple[Any, ...]]) -> list[Said]:
+    """The same requests, one after the other."""
+    return [await said(engine, job(engine, *what), leave) for *what, _, leave in requests]

@@ -18,7 +18,7 @@ from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import EngineBusy
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine.asking import Said, job, said
+from tests.service.vision.engine.asking import Said, alone, job, said, together
 
 samplings = st.builds(
     Sampling,
@@ -42,18 +42,7 @@ asked = st.tuples(
 @given(st.lists(asked, min_size=2, max_size=8))
 def test_every_answer_is_what_it_is_alone(real: TransformersEngine, requests: list[tuple[Any, ...]]) -> None:
     """Mixed pictures and texts, greedy and seeded, joining late and leaving early, more of them than rows."""
-
-    async def together() -> list[Said]:
-        async def late(what: Sequence[Any], behind: int, leave: int | None) -> Said:
-            await asyncio.sleep(behind / 1000)  # About a step each.
-            return await said(real, job(real, *what), leave)
-
-        return await asyncio.gather(*(late(what, behind, leave) for *what, behind, leave in requests))
-
-    async def alone() -> list[Said]:
-        return [await said(real, job(real, *what), leave) for *what, _, leave in requests]
-
-    assert asyncio.run(together()) == asyncio.run(alone())
+    assert asyncio.run(together(real, requests)) == asyncio.run(alone(real, requests))
 
 
 def test_rows_are_really_together(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import JobFailed
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine.asking import Said, job, said
+from tests.service.vision.engine.asking import Said, alone, job, said, together
 from tests.service.vision.engine.test_batch import asked
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -41,17 +41,7 @@ def on_cuda(checkpoint: Path) -> Iterator[TransformersEngine]:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(asked, min_size=2, max_size=8))
 def test_every_answer_is_what_it_is_alone(on_cuda: TransformersEngine, requests: list[tuple[Any, ...]]) -> None:
-    async def together() -> list[Said]:
-        async def late(what: Any, behind: int, leave: int | None) -> Said:
-            await asyncio.sleep(behind / 1000)
-            return await said(on_cuda, job(on_cuda, *what), leave)
-
-        return await asyncio.gather(*(late(what, behind, leave) for *what, behind, leave in requests))
-
-    async def alone() -> list[Said]:
-        return [await said(on_cuda, job(on_cuda, *what), leave) for *what, _, leave in requests]
-
-    assert asyncio.run(together()) == asyncio.run(alone())
+    assert asyncio.run(together(on_cuda, requests)) == asyncio.run(alone(on_cuda, requests))
 
 
 def test_a_recorded_step_says_what_one_that_is_not_says(
