@@ -18,16 +18,16 @@ _MOST_DISCARDED = 4
 """Times the limit: what a client may send in vain before the connection is closed on it."""
 
 
-async def read(request: Request, limit: int, seconds: float, rounds: Rounds) -> bytearray:
-    """The body, of at most `limit` bytes. Raises ApiError (413, 408) or ClientGone."""
-    kept = bytearray()
+async def read(request: Request, limit: int, seconds: float, rounds: Rounds) -> list[bytes]:
+    """The parts of a body of at most `limit` bytes. Raises ApiError (413, 408) or ClientGone."""
+    kept: list[bytes] = []
     size = 0
     async for part in _parts(request, limit, seconds, rounds):
         size += len(part)
         if size > limit:
             kept.clear()
         else:
-            kept += part
+            kept.append(part)
     if size > limit:
         raise ApiError(413, f"the request has more than {limit} bytes", "request_too_large")
     return kept

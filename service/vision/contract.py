@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from service.vision.attachments import detach
 from service.vision.errors import ApiError, invalid
 from service.vision.messages import Message, Strict
 
@@ -89,6 +91,12 @@ class ChatRequest(Strict):
 
 def parse(body: bytes | bytearray) -> ChatRequest:
     """Raises ApiError: 400 with the path of the first fault."""
+    rest, attachments = detach(body)
+    if attachments:
+        with contextlib.suppress(ValidationError):
+            asked = ChatRequest.model_validate_json(rest, context=attachments)
+            if not attachments:  # Each was where a picture should be.
+                return asked
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:

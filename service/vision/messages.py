@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 
 class Strict(BaseModel):
@@ -20,10 +20,16 @@ class TextPart(Strict):
     text: str
 
 
-class ImageUrl(Strict):
-    """A picture as a data URL; `detail` low scales it down to a coarse one."""
+def _attached(url: str, info: ValidationInfo) -> str:
+    """What a name stands for is taken from the context: at the end all of them must have been."""
+    attached: str = info.context.pop(url, url) if info.context else url
+    return attached
 
-    url: str = Field(
+
+class ImageUrl(Strict):
+    """A picture as a data URL, which may be an `Attachment`; `detail` low scales it down to a coarse one."""
+
+    url: Annotated[str, AfterValidator(_attached)] = Field(
         description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.",
         json_schema_extra={"pattern": "^data:image/(jpeg|jpg|png|webp);base64,"},  # Judged where it gets its own code.
     )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from service.vision.cgroup import cpus
 from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest, parse
 from service.vision.conversation import Job, Picture, Sampling, Turn
@@ -20,6 +21,7 @@ ALIAS = "glm-4v"
 """Whatever model is loaded also answers to this name."""
 
 _LARGE_BODY = 1 << 18
+_MOST_DECODERS = 4
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,19 @@ class Reader:
             configuration.max_picture_bytes, configuration.max_picture_pixels, configuration.max_stretch
         )
         self._parsers = ThreadPoolExecutor(1, thread_name_prefix="parse")
-        self._decoders = ThreadPoolExecutor(2, thread_name_prefix="decode")
+        # One processor is left to the engine: with a GPU it is its thread's, without one the engine lives of it.
+        decoders = min(_MOST_DECODERS, max(1, int(cpus()) - 1))
+        self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
 
-    async def parse(self, body: bytearray) -> ChatRequest:
+    async def parse(self, body: list[bytes]) -> ChatRequest:
         """Raises ApiError. Large ones elsewhere: a few that end together would hold the event loop up for long."""
-        if len(body) < _LARGE_BODY:
-            return parse(body)
-        return await asyncio.get_running_loop().run_in_executor(self._parsers, parse, body)
+
+        def whole() -> ChatRequest:
+            return parse(b"".join(body))
+
+        if sum(map(len, body)) < _LARGE_BODY:
+            return whole()
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, whole)
 
     def check(self, asked: ChatRequest) -> None:
         """Raises ApiError."""

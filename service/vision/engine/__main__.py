@@ -46,11 +46,16 @@ class Served:
         with contextlib.suppress(OSError):  # Nobody reads any more: the end is near.
             self.sender.send("events", [(number, *plain(event)) for number, event in bag])
 
-    async def take(self, number: int, job: Job) -> None:
+    def begin(self, number: int, job: Job) -> None:
+        """Have the job taken by one of the engine's threads for that."""
+        with self.turn:
+            self.orders[number] = None
+        self.engine.writers.submit(self._take, number, job)
+
+    def _take(self, number: int, job: Job) -> None:
         """Queue the job, and say what came of it."""
-        self.orders[number] = None
         try:
-            order = await self.engine.order(job, self, number)
+            order = self.engine.order(job, self, number)
         except JobRefused as refused:
             self._forget(number)
             self.sender.send("refused", number, str(refused), refused.code, refused.param)
@@ -111,20 +116,13 @@ async def serve(jobs: socket.socket, sender: Sender) -> None:
     gc.collect()
     gc.freeze()
     served = Served(engine, sender)
-    under_way: set[asyncio.Task[None]] = set()
-
-    def begin(number: int, job: Job) -> None:
-        task = loop.create_task(served.take(number, job))
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-
-    does: dict[str, Callable[..., object]] = {"take": begin, "cancel": served.cancel}
+    does: dict[str, Callable[..., object]] = {"take": served.begin, "cancel": served.cancel}
 
     def listen() -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 what, *rest = receive(jobs)
-                loop.call_soon_threadsafe(does[what], *rest)
+                does[what](*rest)
         os._exit(0)
 
     sender.send("ready", engine.fitting)

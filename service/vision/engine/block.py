@@ -12,7 +12,7 @@ from service.vision.engine.fused import joined, made, normed, turn
 
 
 class Block(nn.Module):
-    """Takes over the modules of a Glm4vVisionBlock, and its place in the tower."""
+    """Takes over the modules of a Glm4vVisionBlock."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()
@@ -23,19 +23,12 @@ class Block(nn.Module):
         self.widened, self.narrowed = joined([block.mlp.gate_proj, block.mlp.up_proj]), block.mlp.down_proj
         self.before, self.before_mlp = block.norm1, block.norm2
 
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        cu_seqlens: torch.Tensor,
-        position_embeddings: tuple[torch.Tensor, torch.Tensor],
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (patches, hidden size); cu_seqlens: where each picture ends; angles as cosines and sines."""
-        cosine, sine = (part[:, : self._size // 2].float() for part in position_embeddings)
-        looks = self.looks(normed(hidden_states, self.before)).view(-1, 3, self._heads, self._size)
-        turn(looks[:, :2], torch.complex(cosine, sine)[:, None, None])
-        found = self._attend(looks, cu_seqlens.diff().tolist()).reshape(len(hidden_states), -1)
-        hidden = hidden_states + self.looked(found)
+    def forward(self, hidden: torch.Tensor, turns: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        """hidden (patches, hidden size); turns (patches, 1, 1, pairs), complex; lengths: patches of each picture."""
+        looks = self.looks(normed(hidden, self.before)).view(-1, 3, self._heads, self._size)
+        turn(looks[:, :2], turns)
+        found = self._attend(looks, lengths).reshape(len(hidden), -1)
+        hidden = hidden + self.looked(found)
         gate, up = self.widened(normed(hidden, self.before_mlp)).chunk(2, dim=-1)
         return hidden + self.narrowed(up * silu(gate))
 

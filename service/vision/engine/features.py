@@ -35,8 +35,7 @@ class Features:
         new = {one.key: one for one in seen if one.key not in found}
         for group in _groups(list(new.values()), self._most_patches):
             pixels = torch.cat([one.pixels for one in group]).to(self._model.device, self._model.dtype)
-            grid = torch.tensor([one.grid for one in group], device=self._model.device)
-            made = self._model.model.get_image_features(pixels, grid, return_dict=True).pooler_output
+            made = self._model.model.visual(pixels, [one.grid for one in group])
             found.update(zip((one.key for one in group), (one.clone() for one in made), strict=True))
         for key, made in found.items():
             self._keep(key, made)

@@ -44,8 +44,8 @@ class Layer(nn.Module):
         heads, kept, size = self._heads, self._kept, self._size
         looks = self.looks(hidden).view(rows, tokens, heads + 2 * kept, size).transpose(1, 2)
         turn(looks[:, : heads + kept, :, : 2 * turns.shape[-1]], turns)
-        queries, keys, values = looks.split([heads, kept, kept], dim=1)
-        keys, values = slots.update(keys, values, index)
+        queries, new = looks.split([heads, 2 * kept], dim=1)
+        keys, values = slots.update(new, index).chunk(2, dim=1)
         if tokens > 1:
             found = scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=True)
             return found.transpose(1, 2).reshape(rows, tokens, heads * size)

@@ -7,12 +7,12 @@ from typing import Any
 
 from service.vision.engine.graphs import spans
 from service.vision.engine.protocol import EngineUnusable
+from service.vision.engine.tower import KEPT_SHAPES
 
 BYTES = {"bf16": 2, "fp16": 2, "fp32": 4, "int8": 2}  # int8 is for the language model's linears; the rest is bf16.
 _GIB = 1 << 30
 _CHOOSING = 40  # Bytes a token of the vocabulary while the next one is chosen: logits, their order, their chances.
 _BASE = {"cpu": 0.1, "cuda": 1.0}  # GiB of libraries and kernels besides the model; on the CPU most are loaded already.
-
 
 KEPT_PICTURES = 16
 """Pictures of the largest size whose features are remembered."""
@@ -50,6 +50,8 @@ def need(
     tower = patches * (5 * vision.hidden_size + 3 * vision.intermediate_size) * size
     prefill = context * (4 * text.hidden_size + 3 * text.intermediate_size) * size
     kept = KEPT_PICTURES * patches // vision.spatial_merge_size**2 * text.hidden_size * size
+    # Complex numbers of two halves of a head's size, and what is added to each patch.
+    kept += KEPT_SHAPES * patches * (4 * vision.hidden_size // vision.num_heads + vision.hidden_size * size)
     logits = rows * text.vocab_size * _CHOOSING
     if device == "cuda":  # Each recorded step keeps its own, of 1, 2, 4, ... rows for each span.
         logits += 2 * rows * spans(context) * text.vocab_size * 4

@@ -10,13 +10,12 @@ from transformers import logging
 from transformers.models.glm4v.modeling_glm4v import Glm4vForConditionalGeneration
 from transformers.models.glm46v.modeling_glm46v import Glm46VForConditionalGeneration
 
-from service.vision.engine.block import Block
 from service.vision.engine.checkpoint import Checkpoint
 from service.vision.engine.fused import by_column
 from service.vision.engine.layer import Layer
-from service.vision.engine.projection import project
 from service.vision.engine.protocol import EngineUnusable
 from service.vision.engine.quantization import quantise
+from service.vision.engine.tower import Tower
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "int8": torch.bfloat16}
 
@@ -43,9 +42,7 @@ def load(checkpoint: Checkpoint, device: str, precision: str) -> Any:
     model.eval().requires_grad_(False)
     text = model.model.language_model
     text.layers = ModuleList([Layer(layer) for layer in text.layers])
-    tower = model.model.visual
-    tower.blocks = ModuleList([Block(block) for block in tower.blocks])
-    project(tower)
+    model.model.visual = Tower(model.model.visual)
     if precision == "int8":  # Before it moves: the device never holds more than it was weighed for.
         quantise(model)
     if (device, precision) == ("cpu", "fp32"):

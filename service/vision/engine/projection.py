@@ -18,9 +18,3 @@ class Projection(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         return nn.functional.linear(hidden.flatten(1), self.weight, self.bias)
-
-
-def project(tower: Any) -> None:
-    """The vision tower cuts patches out and merges them by such convolutions."""
-    tower.patch_embed.proj = Projection(tower.patch_embed.proj)
-    tower.downsample = Projection(tower.downsample)

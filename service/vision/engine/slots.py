@@ -16,16 +16,15 @@ def whole_steps(width: int) -> int:
 class Slots:
     """For rows that join and leave at any time.
 
-    Row r holds its tokens from the left in keys[layer][r] and values[layer][r], each (heads, width, size of a head);
-    what lies behind its length is never attended to. Rows are dense: 0 to the number of rows. `tokens` bounds rows
+    Row r holds its tokens from the left in kept[layer][r], (2 * heads, width, size of a head), keys before values; what
+    lies behind its length is never attended to. Rows are dense: 0 to the number of rows. `tokens` bounds rows
     times width.
     """
 
     def __init__(self, layers: int, heads: int, size: int, tokens: int, like: torch.Tensor) -> None:
         self.tokens = tokens
         self._heads, self._size, self._like = heads, size, like
-        self._keys = [self._empty(0, 0) for _ in range(layers)]
-        self._values = [self._empty(0, 0) for _ in range(layers)]
+        self._kept = [self._empty(0, 0) for _ in range(layers)]
         self._rows = self._width = 0
         self.made = 0
         """How often places were made anew: what holds addresses of the old ones must not use them any more."""
@@ -49,10 +48,9 @@ class Slots:
         self.made += 1
         shape = self._shape(rows, width)
         copied = min(self._width, shape[1])
-        for store in (self._keys, self._values):
-            for layer, old in enumerate(store):  # One layer after the other: only one is there twice.
-                store[layer] = new = self._empty(*shape)
-                new[:kept, :, :copied] = old[:kept, :, :copied]
+        for layer, old in enumerate(self._kept):  # One layer after the other: only one is there twice.
+            self._kept[layer] = new = self._empty(*shape)
+            new[:kept, :, :copied] = old[:kept, :, :copied]
         self._rows, self._width = shape
 
     def read_prompts(self, first: int) -> None:
@@ -64,31 +62,26 @@ class Slots:
         self._at = torch.arange(len(places), device=places.device), places
         self._span = span
 
-    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep (rows, heads, tokens, size of a head); returns what is to be attended to."""
+    def update(self, new: torch.Tensor, layer: int) -> torch.Tensor:
+        """Keep keys and values (rows, 2 * heads, tokens, size of a head); returns those that are to be attended to."""
+        kept = self._kept[layer]
         if self._at is None:
-            rows, _, length, _ = keys.shape
-            self._keys[layer][self._first : self._first + rows, :, :length] = keys
-            self._values[layer][self._first : self._first + rows, :, :length] = values
-            return keys, values
+            rows, _, length, _ = new.shape
+            kept[self._first : self._first + rows, :, :length] = new
+            return new
         rows_at, places = self._at
-        count, span = len(places), self._span
-        kept_keys, kept_values = self._keys[layer], self._values[layer]
-        kept_keys[rows_at, :, places] = keys[:, :, 0]
-        kept_values[rows_at, :, places] = values[:, :, 0]
-        return kept_keys[:count, :, :span], kept_values[:count, :, :span]
+        kept[rows_at, :, places] = new[:, :, 0]
+        return kept[: len(places), :, : self._span]
 
     def move(self, source: int, target: int, length: int) -> None:
         """Put a row's tokens into another row's place."""
-        for store in (self._keys, self._values):
-            for layer in store:
-                layer[target, :, :length] = layer[source, :, :length]
+        for layer in self._kept:
+            layer[target, :, :length] = layer[source, :, :length]
 
     def clear(self, row: int) -> None:
         """Forget what cannot be trusted: a masked NaN is still a NaN to whoever comes next."""
-        for store in (self._keys, self._values):
-            for layer in store:
-                layer[row].zero_()
+        for layer in self._kept:
+            layer[row].zero_()
 
     def _shape(self, rows: int, width: int) -> tuple[int, int]:
         """A little more than is asked, where the bound allows it."""
@@ -97,7 +90,7 @@ class Slots:
         return next((some, more * _STEP) for some, more in wishes if some * more * _STEP <= self.tokens)
 
     def _empty(self, rows: int, width: int) -> torch.Tensor:
-        return self._like.new_zeros((rows, self._heads, width, self._size))
+        return self._like.new_zeros((rows, 2 * self._heads, width, self._size))
 
 
 def power(count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 from PIL import Image
@@ -35,7 +35,8 @@ class TransformersEngine:
         self._choices = choices
         self._state: Literal["loading", "ready", "stopping", "failed"] = "loading"
         self._loaded: Loaded | None = None
-        self._writers = ThreadPoolExecutor(2, thread_name_prefix="prompt")
+        self.writers = ThreadPoolExecutor(2, thread_name_prefix="prompt")
+        """Threads for `order`."""
 
     async def start(self) -> None:
         try:
@@ -77,14 +78,22 @@ class TransformersEngine:
     async def submit(self, job: Job) -> Mailbox:
         order: Order | None = None
         mailbox = Mailbox(lambda: order.cancel() if order else None)
-        order = await self.order(job, OnLoop(asyncio.get_running_loop()), mailbox)
+        ordering = self.writers.submit(self.order, job, OnLoop(asyncio.get_running_loop()), mailbox)
+        try:
+            order = await asyncio.wrap_future(ordering)
+        except asyncio.CancelledError:
+            ordering.add_done_callback(_forgo)
+            raise
         mailbox.prompt_tokens, mailbox.thinks_first = order.prompt.length, order.prompt.thinks_first
         return mailbox
 
-    async def order(self, job: Job, outlet: Outlet, address: Any) -> Order:
-        """As `submit`, with the events to `outlet`, which may get the first of them before this returns."""
+    def order(self, job: Job, outlet: Outlet, address: Any) -> Order:
+        """As `submit`, with the events to `outlet`, which may get the first of them before this returns.
+
+        It takes milliseconds, and may be called from any thread.
+        """
         loaded = self._ready
-        prompt = await asyncio.get_running_loop().run_in_executor(self._writers, loaded.prompter.write, job)
+        prompt = loaded.prompter.write(job)
         room, asked = loaded.context - prompt.length, job.sampling.max_new_tokens
         if asked is not None and asked > room:
             message = f"max_completion_tokens: {asked}, expected at most {room} beside these messages"
@@ -108,6 +117,11 @@ class TransformersEngine:
         job = Job((Turn("user", (picture, "?")),), Sampling(max_new_tokens=2, temperature=0.0))
         async for _ in await self.submit(job):
             pass
+
+
+def _forgo(ordering: Future[Order]) -> None:
+    if not ordering.cancelled() and not ordering.exception():
+        ordering.result().cancel()
 
 
 async def _in_daemon(work: Callable[[], T]) -> T:

@@ -43,7 +43,7 @@ class Worker:
         self._generated = 0
         self._began, self._waited = 0, 0.0
         self._queued = 0
-        self._queued_lock = threading.Lock()
+        self._queue_lock = threading.Lock()
         self._stopping = False
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -79,17 +79,18 @@ class Worker:
         return self._queued
 
     def take(self, order: Order) -> None:
-        """Put an order into the queue; called on the event loop, as `stop` is."""
-        if self._stopping:
-            order.outlet.deliver([(order.address, stopping())])
-            return
-        with self._queued_lock:
-            self._queued += order.prompt.length
-        self._inbox.put(order)
+        """Put an order into the queue; from any thread, as `stop`."""
+        with self._queue_lock:
+            if not self._stopping:
+                self._queued += order.prompt.length
+                self._inbox.put(order)
+                return
+        order.outlet.deliver([(order.address, stopping())])
 
     def stop(self) -> None:
         """End after the step that is running; what still runs or waits fails."""
-        self._stopping = True
+        with self._queue_lock:  # Who is in the queue by now is still told; nobody comes after.
+            self._stopping = True
 
     @torch.inference_mode()
     def _work(self) -> None:
@@ -124,7 +125,7 @@ class Worker:
             self._post.put(self._left_queue(order), cancelled())
 
     def _left_queue(self, order: Order) -> Order:
-        with self._queued_lock:
+        with self._queue_lock:
             self._queued -= order.prompt.length
         return order
 

@@ -73,7 +73,7 @@ async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
         raise
 
 
-async def _body(serving: Serving, request: Request) -> bytearray:
+async def _body(serving: Serving, request: Request) -> list[bytes]:
     return await body.read(request, *_bounds(serving))
 
 

@@ -90,7 +90,7 @@ def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(size: tuple[int
     with Image.open(io.BytesIO(file)) as whole:
         expected = np.asarray(whole.resize(size, Image.Resampling.BICUBIC), np.int16)
     wrong = np.abs(np.asarray(found.image, np.int16) - expected)
-    assert wrong.mean() < 1, "of 255"
+    assert wrong.mean() < 1.5, "of 255; a shift by a quarter of a pixel is 4"
     assert (found.width, found.height) == (1000, 950)
 
 

@@ -68,7 +68,7 @@ def test_numbers_that_are_none_fail_their_row_alone(real: TransformersEngine, mo
         steps[0] += 1
         if steps[0] == 3:
             logits[0] = torch.nan
-            decoder.slots._keys[0][0, :, :4] = torch.nan
+            decoder.slots._kept[0][0, :, :4] = torch.nan
         return logits
 
     monkeypatch.setattr(Decoder, "step", broken)

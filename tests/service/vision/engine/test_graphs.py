@@ -31,7 +31,7 @@ class Again:
 
 def places(slots: Slots) -> list[int]:
     """Addresses."""
-    return [tensor.data_ptr() for store in (slots._keys, slots._values) for tensor in store]
+    return [tensor.data_ptr() for tensor in slots._kept]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def fill(one: Slots, first: int, length: int, value: float) -> None:
     one.read_prompts(first)
     for layer in range(LAYERS):
         states = torch.full((1, HEADS, length, SIZE), value + layer)
-        one.update(states, -states, layer)
+        one.update(torch.cat([states, -states], dim=1), layer)
 
 
 def test_a_row_keeps_its_tokens_where_others_move() -> None:
@@ -28,7 +28,8 @@ def test_a_row_keeps_its_tokens_where_others_move() -> None:
     one.move(2, 0, 7)
     one.make_room(9, 200, kept=2)
     one.take_step(torch.tensor([7, 6]), 16)
-    keys, values = one.update(torch.full((2, HEADS, 1, SIZE), 99.0), torch.full((2, HEADS, 1, SIZE), 98.0), 0)
+    new = torch.tensor([99.0] * HEADS + [98.0] * HEADS)[None, :, None, None].expand(2, -1, 1, SIZE)
+    keys, values = one.update(new, 0).chunk(2, dim=1)
     assert keys.shape == (2, HEADS, 16, SIZE)
     assert keys[0, 0, :9, 0].tolist() == [20.0] * 7 + [99.0, 0.0]
     assert values[1, 0, :8, 0].tolist() == [-10.0] * 6 + [98.0, 0.0]
@@ -41,7 +42,7 @@ def test_what_holds_fits_and_never_takes_more_than_the_bound(wishes: list[tuple[
         if not one.holds(rows, width):
             continue
         one.make_room(rows, width, kept=0)
-        kept = one._keys[0]
+        kept = one._kept[0]
         assert kept.shape[0] >= rows
         assert kept.shape[2] >= width
         assert kept.shape[0] * kept.shape[2] <= 2048
@@ -55,4 +56,4 @@ def test_cleared_is_cleared() -> None:
     one.make_room(2, 64, kept=0)
     fill(one, 1, 5, torch.nan)
     one.clear(1)
-    assert float(one._keys[0].abs().sum()) == 0.0
+    assert float(one._kept[0].abs().sum()) == 0.0

@@ -1,0 +1,74 @@
+"""The vision tower: where a picture's patches stand is computed once for each shape of picture; see also fused.py."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.models.glm4v.modeling_glm4v import get_vision_position_ids
+
+from service.vision.engine.block import Block
+from service.vision.engine.projection import Projection
+
+KEPT_SHAPES = 8
+"""Shapes of pictures whose places are remembered."""
+
+Grid = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Of one picture: what is added to its patches (patches, hidden size), and how far their queries and keys are
+    turned (patches, 1, 1, pairs), complex.
+    """
+
+    added: torch.Tensor
+    turns: torch.Tensor
+
+
+class Tower(nn.Module):
+    """Takes over the modules of a Glm4vVisionModel, which spends a quarter of its time on places of small pictures."""
+
+    def __init__(self, tower: Any) -> None:
+        super().__init__()
+        self._merge: int = tower.spatial_merge_size
+        self._kept: OrderedDict[Grid, _Places] = OrderedDict()
+        self.cut, self.after_cut = Projection(tower.patch_embed.proj), tower.post_conv_layernorm
+        self.embeddings, self.rotary = tower.embeddings, tower.rotary_pos_emb
+        self.blocks = nn.ModuleList([Block(block) for block in tower.blocks])
+        self.after_blocks = tower.post_layernorm
+        self.merged, self.merger = Projection(tower.downsample), tower.merger
+
+    def forward(self, pixels: torch.Tensor, grids: Sequence[Grid]) -> list[torch.Tensor]:
+        """Pictures' pixels, one behind the other (patches, values of one); of each its tokens (tokens, hidden size)."""
+        places = [self._places(grid) for grid in grids]
+        lengths = [len(one.added) for one in places]
+        turns = torch.cat([one.turns for one in places])
+        hidden = self.after_cut(self.cut(pixels)) + torch.cat([one.added for one in places])
+        for block in self.blocks:
+            hidden = block(hidden, turns, lengths)
+        # The patches that become one token stand together.
+        hidden = self.after_blocks(hidden).unflatten(0, (-1, self._merge**2)).transpose(1, 2)
+        made: torch.Tensor = self.merger(self.merged(hidden))
+        return list(made.split([length // self._merge**2 for length in lengths]))
+
+    def _places(self, grid: Grid) -> _Places:
+        if grid not in self._kept:
+            self._kept[grid] = self._computed(grid)
+            if len(self._kept) > KEPT_SHAPES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(grid)
+        return self._kept[grid]
+
+    def _computed(self, grid: Grid) -> _Places:
+        weights = self.embeddings.position_embedding.weight
+        shape = torch.tensor([grid], device=weights.device)
+        ids = get_vision_position_ids(shape, self._merge)
+        nothing = weights.new_zeros(len(ids), weights.shape[1])
+        added = self.embeddings(nothing, [len(ids)], shape, ids[:, 0], ids[:, 1])
+        cosine, sine = (part.chunk(2, dim=-1)[0].float() for part in self.rotary(nothing, ids))
+        return _Places(added, torch.complex(cosine, sine)[:, None, None])
