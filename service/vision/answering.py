@@ -59,7 +59,6 @@ class Answering:
         progress = _Progress(self.line, self.metrics, len(self.generations))
 
         async def collect(index: int, one: Generation) -> None:
-            one.unhurried()
             async with contextlib.aclosing(self._read(one)) as pieces:
                 async for item in pieces:
                     progress.note(index, item)

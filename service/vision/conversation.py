@@ -54,12 +54,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Job:
-    """One answer to generate. `thinking` None leaves it to the model's chat template; `principal` is who asks."""
+    """One answer to generate. `thinking` None leaves it to the model's chat template; `principal` is who asks.
+
+    `hurried`: words are shown as they come; otherwise several at once will do.
+    """
 
     turns: tuple[Turn, ...]
     sampling: Sampling = Sampling()
     thinking: bool | None = None
     principal: str = ""
+    hurried: bool = True
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -101,7 +101,7 @@ class Reader:
             repetition_penalty=asked.repetition_penalty,
             seed=None if asked.seed is None else asked.seed + choice,
         )
-        return Job(turns, sampling, _thinking(asked), principal)
+        return Job(turns, sampling, _thinking(asked), principal, hurried=bool(asked.stream))
 
     def _decode(self, seen: _Seen) -> Picture:
         fit = partial(self._engine.fit, coarse=seen.part.image_url.detail == "low")

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from service.vision.engine.protocol import Done, JobFailed, Text
 
 Event = Text | Done | JobFailed
-_FEW = 8
 
 
 class Mailbox:
@@ -21,17 +20,11 @@ class Mailbox:
         self.cancel = cancel
         self._events: deque[Event] = deque()
         self._news = asyncio.Event()
-        self._together = 1
-
-    def unhurried(self) -> None:
-        """Waking whoever reads costs more than what a word needs; a stop string is still seen within a few words."""
-        self._together = _FEW
 
     def take(self, event: Event) -> None:
         """Called on the event loop."""
         self._events.append(event)
-        if len(self._events) >= self._together or not isinstance(event, Text):
-            self._news.set()
+        self._news.set()
 
     async def __aiter__(self) -> AsyncIterator[Text | Done]:
         while True:

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from service.vision.conversation import Sampling
 from service.vision.engine.mailbox import Event, Mailbox
 from service.vision.engine.prompt import Prompt
+from service.vision.engine.protocol import Text
+
+_FEW = 8
 
 
 class Outlet(Protocol):
@@ -23,7 +26,7 @@ class Outlet(Protocol):
 class Order:
     """One answer to make: `limit` tokens at most, for `principal`, who waits `since` then (monotonic).
 
-    `cancelled` is read before each step.
+    `cancelled` is read before each step; `held` is what waits to be told together with more, where nobody is `hurried`.
     """
 
     prompt: Prompt
@@ -32,6 +35,8 @@ class Order:
     principal: str
     outlet: Outlet
     address: Any
+    hurried: bool = True
+    held: list[Event] = field(default_factory=list, init=False)
     cancelled: bool = field(default=False, init=False)
     since: float = field(default_factory=time.monotonic, init=False)
 
@@ -41,13 +46,19 @@ class Order:
 
 
 class Post:
-    """Events on their way: an outlet is told once of all that a step made."""
+    """Events on their way: an outlet is told once of all that a step made.
+
+    Telling costs more than what a word needs; a stop string is still seen within a few words.
+    """
 
     def __init__(self) -> None:
         self._bags: dict[Outlet, list[tuple[Any, Event]]] = {}
 
     def put(self, order: Order, event: Event) -> None:
-        self._bags.setdefault(order.outlet, []).append((order.address, event))
+        order.held.append(event)
+        if order.hurried or len(order.held) == _FEW or not isinstance(event, Text):
+            self._bags.setdefault(order.outlet, []).extend((order.address, one) for one in order.held)
+            order.held.clear()
 
     def send(self) -> None:
         bags, self._bags = self._bags, {}

@@ -99,9 +99,6 @@ class Generation(Protocol):
     def __aiter__(self) -> AsyncIterator[Text | Done]:
         """Texts, then one Done. Raises JobFailed."""
 
-    def unhurried(self) -> None:
-        """Whoever reads does not show the words as they come: several at once will do."""
-
     def cancel(self) -> None:
         """Stop within one decoding step, and free what it holds. Harmless when it has ended."""
 

@@ -25,9 +25,6 @@ class ScriptedGeneration:
     cancelled: bool = False
     said: int = 0
 
-    def unhurried(self) -> None:
-        pass
-
     def cancel(self) -> None:
         self.cancelled = True
 
