@@ -102,7 +102,9 @@ class TransformersEngine:
         if waiting and waiting + prompt.length > most:
             raise EngineBusy(f"{waiting} tokens of prompts are waiting, expected at most {most}")
         limit = min(asked or self._choices.max_new_tokens, room)
-        order = Order(prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address, job.hurried)
+        order = Order(
+            prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address, job.hurried
+        )
         loaded.worker.take(order)
         return order
 
