@@ -84,7 +84,7 @@ class Condition:
             watches=self.source.watches,
             swept_at=last.ended or None,
             sweep_seconds=last.seconds or None,
-            sweep_every=self.sweep_every,
+            sweep_every=last.every or self.sweep_every,
             gaps=self.coverage.gaps,
             gaps_open=self.coverage.gaps_open,
             baseline_sequence=found.sequence if found else None,

@@ -53,7 +53,7 @@ def _of_life(state: State, last_beat: float | None) -> list[_Family]:
         _gauge("watches", "Watches or marks in the kernel.", state.watches),
         _gauge("last_sweep_timestamp_seconds", "When the last whole sweep ended.", state.swept_at),
         _gauge("last_sweep_duration_seconds", "How long the last whole sweep took.", state.sweep_seconds),
-        _gauge("sweep_interval_seconds", "Setting: seconds between two sweeps.", state.sweep_every),
+        _gauge("sweep_interval_seconds", "Between two sweeps: the setting, or more where they take long.", state.sweep_every),
         _counter("coverage_gaps_total", "Times at which events may have been missed.", state.gaps),
         _gauge("coverage_gaps_open", "Gaps whose place has not been swept yet.", state.gaps_open),
         _gauge("baseline_sequence", "Number of the baseline in force.", state.baseline_sequence),
