@@ -33,7 +33,7 @@ class Target:
 @options.data
 @options.as_json
 def monitoring(inventory: str, out: Path, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool) -> None:
-    """Write scrape configuration, alert rules, a Grafana dashboard and the CAs of INVENTORY's doors; connects to none.
+    """Write scrape configuration, alert rules, Grafana dashboards and the CAs of INVENTORY's doors; connects to none.
 
     No key is written: the configuration names a file beside it, where a key of Prometheus's own belongs.
     """
@@ -77,6 +77,7 @@ def files(job: str, inventory: str, doors: list[Door]) -> dict[str, str]:
         "alerts.yml": render("vision/alerts.yml.j2", **values),
         "alerts-sentinel.yml": render("sentinel/alerts.yml.j2", **values),
         "grafana.json": render("vision/grafana.json.j2", **values),
+        "grafana-sentinel.json": render("sentinel/grafana.json.j2", **values),
         **{f"{door.host}.pem": _certificate(door.ca) for door in doors if door.ca},
     }
 

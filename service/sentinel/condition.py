@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from service.sentinel import beginning, deviations
@@ -70,7 +72,7 @@ class Condition:
             "window": {"run": window.run, "until": round(window.until)} if window else None,
             "alerts": self.judge.alerts,
             "deviating": deviating,
-            "quarantined": sum(one["state"] != "released" for one in self.quarantine.list()),
+            "quarantined": self._quarantined(),
             "beat": self.beat(),
             "containers": {"count": len(self.containers.found()), "trouble": self.containers.trouble},
             "stuck": list(self.stuck()),
@@ -82,11 +84,18 @@ class Condition:
         return State(
             source=self.source.name,
             watches=self.source.watches,
+            events=self.reader.events,
+            swept=last.seen,
             swept_at=last.ended or None,
             sweep_seconds=last.seconds or None,
-            sweep_every=self.sweep_every,
+            sweep_every=last.every or self.sweep_every,
             gaps=self.coverage.gaps,
             gaps_open=self.coverage.gaps_open,
+            waiting_paths=len(self.dirty),
+            waiting_contents=len(self.judge.hashing),
+            quarantined=self._quarantined(),
+            resident=_resident(),
+            cpu_seconds=time.process_time(),
             baseline_sequence=found.sequence if found else None,
             baseline_made=found.made if found else None,
             baseline_signed=bool(found and found.signature),
@@ -99,3 +108,10 @@ class Condition:
         alive = {"reader": self.reader.alive, "judge": self.judge.alive, "sweeper": self.sweeper.alive}
         now = time.monotonic()
         return tuple(name for name, at in alive.items() if now - at > _STUCK)
+
+    def _quarantined(self) -> int:
+        return sum(one["state"] != "released" for one in self.quarantine.list())
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -30,7 +30,7 @@ class _Family:
 
 def exposition(state: State, tally: Tally, last_beat: float | None) -> str:
     """Prometheus's text format. What never happened is 0 from the start, so that a first time is a rise."""
-    families = [*_of_life(state, last_beat), *_of_alerts(tally), *_of_outlets(tally)]
+    families = [*_of_life(state, last_beat), *_of_work(state), *_of_alerts(tally), *_of_outlets(tally)]
     return "".join(_text(family) for family in families)
 
 
@@ -50,16 +50,32 @@ def _of_life(state: State, last_beat: float | None) -> list[_Family]:
         _gauge("last_beat_timestamp_seconds", "When the sentinel last proved to be at work.", last_beat),
         _gauge("stuck_threads", "Threads that give no sign of life.", len(state.stuck)),
         _Family("source_info", "gauge", "Where events come from.", [({"source": state.source}, 1)]),
-        _gauge("watches", "Watches or marks in the kernel.", state.watches),
-        _gauge("last_sweep_timestamp_seconds", "When the last whole sweep ended.", state.swept_at),
-        _gauge("last_sweep_duration_seconds", "How long the last whole sweep took.", state.sweep_seconds),
-        _gauge("sweep_interval_seconds", "Setting: seconds between two sweeps.", state.sweep_every),
-        _counter("coverage_gaps_total", "Times at which events may have been missed.", state.gaps),
-        _gauge("coverage_gaps_open", "Gaps whose place has not been swept yet.", state.gaps_open),
+        _gauge("resident_memory_bytes", "Of its process.", state.resident),
+        _counter("cpu_seconds_total", "Of its process.", state.cpu_seconds),
         _gauge("baseline_sequence", "Number of the baseline in force.", state.baseline_sequence),
         _gauge("baseline_timestamp_seconds", "When the baseline in force was made.", state.baseline_made),
         _gauge("baseline_signed", "Whether the operator has signed the newest baseline.", state.baseline_signed),
         _gauge("window_open", "Whether a deploy window is open.", state.window is not None),
+        _gauge("quarantines_open", "Quarantines that nobody has released.", state.quarantined),
+    ]
+
+
+def _of_work(state: State) -> list[_Family]:
+    return [
+        _gauge("watches", "Watches or marks in the kernel.", state.watches),
+        _counter("events_total", "Events that the kernel told.", state.events),
+        _gauge("waiting_paths", "Paths that wait to be looked at.", state.waiting_paths),
+        _gauge("waiting_contents", "Files whose content is still being read.", state.waiting_contents),
+        _gauge("last_sweep_timestamp_seconds", "When the last whole sweep ended.", state.swept_at),
+        _gauge("last_sweep_duration_seconds", "How long the last whole sweep took.", state.sweep_seconds),
+        _gauge("last_sweep_paths", "Paths that the last whole sweep saw.", state.swept),
+        _gauge(
+            "sweep_interval_seconds",
+            "Between two sweeps: the setting, or more where they take long.",
+            state.sweep_every,
+        ),
+        _counter("coverage_gaps_total", "Times at which events may have been missed.", state.gaps),
+        _gauge("coverage_gaps_open", "Gaps whose place has not been swept yet.", state.gaps_open),
     ]
 
 

@@ -19,17 +19,26 @@ from service.sentinel.record import Recorder
 class State:
     """How the rest of the sentinel is. Times are seconds since 1970, None: never yet.
 
-    `gaps`: coverage gaps since the process began; `gaps_open`: those that no sweep has closed yet. `window`: the run
-    whose deploy window is open. `stuck`: names of threads that gave no sign of life; with one of them it is no beat.
+    `events`, `gaps`: since the process began; `gaps_open`: coverage gaps that no sweep has closed yet. `swept`: paths
+    that the last whole sweep saw. `waiting_contents`: files that are still being read. `quarantined`: containers that
+    nobody has released. `resident`: bytes. `cpu_seconds`: of all its threads. `window`: the run whose deploy window is
+    open. `stuck`: names of threads that gave no sign of life; with one of them it is no beat.
     """
 
     source: str
     watches: int
+    events: int
+    swept: int
     swept_at: float | None
     sweep_seconds: float | None
     sweep_every: float
     gaps: int
     gaps_open: int
+    waiting_paths: int
+    waiting_contents: int
+    quarantined: int
+    resident: int
+    cpu_seconds: float
     baseline_sequence: int | None
     baseline_made: float | None
     baseline_signed: bool

@@ -19,6 +19,7 @@ from service.sentinel.outlets.dispatch import Dispatch, receivers, recorded
 from service.sentinel.outlets.journald import SOCKET
 from service.sentinel.outlets.message import RANKS, Told, cut
 from service.sentinel.outlets.outlet import Condition
+from service.sentinel.territory import SET
 
 STATE = Path("/var/lib/casemate/sentinel")
 _LOOK_BACK = 500  # Lines that are read at the start for when the last alerts were.
@@ -62,7 +63,9 @@ class Recorder:
     ) -> None:
         self._ledger = Ledger(ledger, sync=True)
         self._lock = threading.RLock()
-        self._alerts: Counter[tuple[str, str]] = Counter()
+        self._alerts: Counter[tuple[str, str]] = Counter({(one.severity, one.name): 0 for one in configuration.sets})
+        if configuration.containers:
+            self._alerts[configuration.containers.severity, SET] = 0
         self._planned = self._given_back = self._forgotten = 0
         self._last: dict[str, float] = {one.severity: one.at for one in recorded(ledger, _LOOK_BACK) if one.severity}
         self._notes: list[dict[str, Any]] = []

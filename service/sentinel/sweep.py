@@ -31,11 +31,12 @@ _PATIENCE = 1.0
 
 @dataclass
 class Swept:
-    """One sweep. Seconds of the processor and of the clock."""
+    """One sweep. Seconds are of the clock; `every`: from its beginning to the next one's."""
 
     seen: int = 0
     differing: int = 0
     seconds: float = 0.0
+    every: float = 0.0
     ended: float = 0.0
     unreadable: list[str] = field(default_factory=list)
 
@@ -111,9 +112,9 @@ class Sweeper(threading.Thread):
                     stand_back(idle=False)  # The disk is never idle: it must come to an end all the same.
         stand_back()
         sweep.seconds, sweep.ended = time.monotonic() - began, time.time()
-        rest = max(self._seconds, (time.thread_time() - used) * _SHARE)
+        sweep.every = max(self._seconds, (time.thread_time() - used) * _SHARE)
         with self._changed:
-            self._due = min(self._due, began + rest)
+            self._due = min(self._due, began + sweep.every)
         self.last = sweep
         self._dirty.call(lambda: self._swept(sweep))
         for then in waiting:

@@ -38,13 +38,14 @@ def test_it_writes_one_directory_for_prometheus_and_grafana(inventory: Path) -> 
     result = run(inventory, "--limit", "gpu", "--json")
     assert result.exit_code == 0, result.output
     out = inventory.parent / "out"
-    names = ["scrape.yml", "alerts.yml", "alerts-sentinel.yml", "grafana.json", "one.pem"]
+    names = ["scrape.yml", "alerts.yml", "alerts-sentinel.yml", "grafana.json", "grafana-sentinel.json", "one.pem"]
     shown = json.loads(result.stdout)
     assert shown == {"files": [str(out / name) for name in names], "key": str(out / "prometheus.key")}
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     assert (out / "one.pem").read_text() == "the CA\n"
     assert "one.example:8443" in (out / "scrape.yml").read_text()
-    assert json.loads((out / "grafana.json").read_text())["title"] == "casemate-fleet"
+    titles = [json.loads((out / name).read_text())["title"] for name in ("grafana.json", "grafana-sentinel.json")]
+    assert titles == ["casemate-fleet", "casemate-fleet-sentinel"]
     assert f"casemate key new prometheus --out {out}/prometheus.key" in result.stderr
 
 

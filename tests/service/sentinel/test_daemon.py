@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.sentinel.figures import samples
 from tests.service.sentinel.running import Sentinel, until
 
 pytestmark = pytest.mark.long
@@ -113,3 +114,20 @@ def test_a_file_that_comes_and_goes_is_told(seeing: Sentinel) -> None:
         return [line["what"] for line in seeing.alerts(seeing.watched / f"flash{number}")]
 
     until(lambda: all(told(number) in (["transient"], ["created", "removed"]) for number in range(20)))
+
+
+def test_its_figures_are_of_what_it_does(sentinel: Sentinel) -> None:
+    (sentinel.watched / "file").write_text("one")
+    sentinel.start(heartbeat_seconds=0.2)
+    until(sentinel.layout.metrics.exists)
+    assert samples(sentinel.layout.metrics)['alerts_total{severity="critical",set="web"}'] == 0
+    (sentinel.watched / "file").write_text("two")
+    sentinel.alerted(sentinel.watched / "file", "changed")
+    until(lambda: samples(sentinel.layout.metrics)['alerts_total{severity="critical",set="web"}'])
+    found = samples(sentinel.layout.metrics)
+    assert found["events_total"] >= 1
+    assert found["last_sweep_paths"] == sentinel.status()["swept"]["seen"] > 0
+    assert found["sweep_interval_seconds"] == 3600
+    assert (found["waiting_contents"], found["quarantines_open"]) == (0, 0)
+    assert found["resident_memory_bytes"] > 1 << 20
+    assert found["cpu_seconds_total"] > 0

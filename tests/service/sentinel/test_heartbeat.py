@@ -14,26 +14,14 @@ from pathlib import Path
 import pytest
 
 from service.ledger.head import beside
-from service.sentinel.configuration import Configuration
+from service.sentinel.configuration import Configuration, Containers, WatchSet
 from service.sentinel.exposition import write
 from service.sentinel.heartbeat import Heartbeat, State
 from service.sentinel.record import Finding, Recorder
+from tests.service.sentinel.figures import STATE, samples
 from tests.service.sentinel.findings import change
 from tests.service.sentinel.receivers import journal
 from tests.service.sentinel.running import until
-
-STATE = State(
-    source="fanotify",
-    watches=3,
-    swept_at=1_700_000_000.25,
-    sweep_seconds=0.2,
-    sweep_every=60,
-    gaps=2,
-    gaps_open=1,
-    baseline_sequence=4,
-    baseline_made=1_699_000_000.0,
-    baseline_signed=True,
-)
 
 
 @pytest.fixture
@@ -50,13 +38,6 @@ def metrics(tmp_path: Path) -> Path:
     return tmp_path / "run" / "metrics.prom"
 
 
-def samples(metrics: Path) -> dict[str, float]:
-    lines = [line for line in metrics.read_text().splitlines() if not line.startswith("#")]
-    return {
-        name.removeprefix("casemate_sentinel_"): float(value) for name, value in (line.rsplit(" ", 1) for line in lines)
-    }
-
-
 def test_a_beat_is_a_small_line_and_a_file(recorder: Recorder, metrics: Path, tmp_path: Path) -> None:
     Heartbeat(recorder, lambda: STATE, metrics, 30).beat()
     [line] = (tmp_path / "alerts.jsonl").read_bytes().splitlines()
@@ -70,7 +51,10 @@ def test_a_beat_is_a_small_line_and_a_file(recorder: Recorder, metrics: Path, tm
     )
     found = samples(metrics)
     assert found["last_beat_timestamp_seconds"] == pytest.approx(time.time(), abs=30)
-    assert found["coverage_gaps_total"] == 2
+    assert (found["coverage_gaps_total"], found["coverage_gaps_open"], found["quarantines_open"]) == (2, 1, 1)
+    assert (found["events_total"], found["waiting_paths"], found["waiting_contents"]) == (70, 5, 6)
+    assert (found["last_sweep_paths"], found["sweep_interval_seconds"]) == (900, 60)
+    assert (found["resident_memory_bytes"], found["cpu_seconds_total"]) == (30_000_000, 1.5)
     assert found['source_info{source="fanotify"}'] == 1
     assert (found["baseline_signed"], found["window_open"], found["ledger_failing"]) == (1, 0, 0)
 
@@ -88,6 +72,18 @@ def test_alerts_are_counted_and_what_never_happened_is_nought(recorder: Recorder
     assert found['last_alert_timestamp_seconds{severity="medium"}'] == 0
     assert found["window_open"] == 1
     assert found['outlet_waiting_messages{outlet="journald"}'] >= 0
+
+
+def test_each_watch_set_is_told_of_before_its_first_alert(tmp_path: Path, metrics: Path) -> None:
+    """Prometheus sees no rise where a series begins."""
+    configuration = Configuration((WatchSet("keys", "high", ("/etc/ssl",)),), Containers("medium"))
+    with journal(tmp_path / "journal"):
+        made = Recorder(tmp_path / "alerts.jsonl", configuration, tmp_path / "state", tmp_path / "journal")
+        Heartbeat(made, lambda: STATE, metrics, 30).beat()
+        made.close()
+    found = samples(metrics)
+    assert found['alerts_total{severity="high",set="keys"}'] == 0
+    assert found['alerts_total{severity="medium",set="containers"}'] == 0
 
 
 def test_something_stuck_is_no_beat(recorder: Recorder, metrics: Path) -> None:

@@ -83,6 +83,16 @@ def test_nothing_is_found_where_nothing_changed(swept: Tried) -> None:
     assert swept.found() == set()
 
 
+def test_one_that_takes_long_is_followed_by_a_longer_rest_and_says_so(
+    swept: Tried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept.found()
+    assert swept.sweeper.last.every == 3600
+    monkeypatch.setattr("service.sentinel.sweep._SHARE", 1e9)
+    swept.found()
+    assert swept.sweeper.last.every > 3600
+
+
 def test_each_kind_of_difference_is_found(swept: Tried) -> None:
     swept.know()
     (swept.root / "a/one").write_text("changed")

@@ -1,21 +1,8 @@
-"""For each alarm figures that must set it off and figures that must not, in promtool's notation: one a minute."""
+"""For each alarm of vision figures that must set it off and figures that must not."""
 
-from dataclasses import dataclass
-
-Series = dict[str, str]
-"""Of the host gpu1."""
+from tests.templates.alarm import Alarm, Series
 
 _PREFIX = "casemate_vision_"
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """`after` is when one looks; `of_a_host` whether it names the host."""
-
-    bad: Series
-    good: Series
-    after: str = "30m"
-    of_a_host: bool = True
 
 
 def _gauge(name: str, bad: str, good: str) -> Alarm:
@@ -51,7 +38,7 @@ _ENGINE = f"{_PREFIX}engine_resident_memory_bytes"
 
 ALARMS = {
     "CasemateNotScraped": Alarm({"up": "1x9 0x60"}, {"up": "1x60"}),
-    "CasemateNoTarget": Alarm({"unrelated": "1x60"}, {"up": "0x60"}, of_a_host=False),
+    "CasemateNoTarget": Alarm({"unrelated": "1x60"}, {"up": "0x60"}, labels={}),
     "CasemateNotReady": _gauge("ready", "0x60", "0x8 1x60"),
     "CasemateUnhealthy": _gauge("healthy", "0x60", "1x60"),
     "CasemateEngineStuck": _gauge("engine_heartbeat_age_seconds", "0+60x60", "119x60"),
