@@ -32,7 +32,7 @@ def _long(fd: int, size: int) -> bytes | None:
     if not hasattr(_local, "buffer"):
         _local.buffer = memoryview(bytearray(_CHUNK))
     windows = [(start, min(_WINDOW, size - start)) for start in range(0, size, _WINDOW)]
-    kept = [_cached(fd, start, length) for start, length in windows]  # Before reading: the kernel reads ahead of us.
+    kept = [cached(fd, start, length) for start, length in windows]  # Before reading: the kernel reads ahead of us.
     buffer, found = _local.buffer, hashlib.sha256()
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     for (start, length), keep in zip(windows, kept, strict=True):
@@ -48,7 +48,7 @@ def _long(fd: int, size: int) -> bytes | None:
     return None if os.pread(fd, 1, size) else found.digest()
 
 
-def _cached(fd: int, start: int, length: int) -> bool:
+def cached(fd: int, start: int, length: int) -> bool:
     """Whether most of it is in memory. Where that cannot be asked the cache is left alone."""
     address = _libc.mmap(None, length, mmap.PROT_READ, mmap.MAP_SHARED, fd, start)
     if address == _FAILED:

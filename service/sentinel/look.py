@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 
 from service.sentinel.beneath import opened
 from service.sentinel.content import sha256
@@ -20,6 +21,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _GET_FLAGS, _NO_FLAGS = 0x80086601, bytes(8)
 # What chattr sets; the other bits tell how the file system stores the file.
 _SET_BY_CHATTR = 0xFF | 0x400 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x100000 | 0x800000
+Digest = Callable[[int, int], bytes | None]
 _KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
@@ -30,11 +32,11 @@ class Unreadable(Exception):
         super().__init__(f"{readable(path)} cannot be read: {error.strerror}; next: look at its file system and rights")
 
 
-def look(path: bytes, content: bool = True, largest: int | None = None) -> Entry | None:
+def look(path: bytes, content: bool = True, largest: int | None = None, digest: Digest = sha256) -> Entry | None:
     """What lies there, None for nothing; no link is followed, the last or any before it. Raises Unreadable.
 
-    `content`: hash it, unless it has more than `largest` bytes. A file that keeps changing while it is hashed comes
-    without a hash.
+    `content`: hash it by `digest`, unless it has more than `largest` bytes. A file that keeps changing while it is
+    hashed comes without a hash.
     """
     try:
         fd = _opened(path)
@@ -43,7 +45,7 @@ def look(path: bytes, content: bool = True, largest: int | None = None) -> Entry
             return None
         raise Unreadable(path, error) from None
     try:
-        return _entry(fd, content, largest)
+        return _entry(fd, content, largest, digest)
     except OSError as error:
         raise Unreadable(path, error) from None
     finally:
@@ -66,11 +68,11 @@ def _opened(path: bytes) -> int:
         return opened(path, _READ)
 
 
-def _entry(fd: int, content: bool, largest: int | None) -> Entry:
+def _entry(fd: int, content: bool, largest: int | None, digest: Digest) -> Entry:
     now, found = os.fstat(fd), None
     if content and stat.S_ISREG(now.st_mode) and (largest is None or now.st_size <= largest):
         for _ in range(_ATTEMPTS):
-            found = sha256(fd, now.st_size)
+            found = digest(fd, now.st_size)
             before, now = now, os.fstat(fd)
             if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
                 now.st_size,

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from service.sentinel.dirty import Dirty
-from service.sentinel.hashing import stand_back
+from service.sentinel.hasher import stand_back
 from service.sentinel.judge import Judge
 from service.sentinel.store import Known, Store
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.sentinel.dirty import Dirty
-from service.sentinel.hashing import stand_back
+from service.sentinel.hasher import stand_back
 from service.sentinel.look import Unreadable
 from service.sentinel.mounts import mounted
 from service.sentinel.store import Store, stamp

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from service.sentinel.content import _cached
+from service.sentinel.content import cached
 from service.sentinel.look import Unreadable, look
 
 root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -176,13 +176,13 @@ def test_hashing_leaves_the_page_cache_as_it_was(tmp_path: Path) -> None:
     size = 40 << 20
     with _held(size, tmp_path) as (file, fd):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        if _cached(fd, 0, size):
+        if cached(fd, 0, size):
             pytest.skip("this file system is the page cache")
         assert look(os.fsencode(file))
-        assert not _cached(fd, 0, size)
+        assert not cached(fd, 0, size)
         file.read_bytes()
         assert look(os.fsencode(file))
-        assert _cached(fd, 0, size)
+        assert cached(fd, 0, size)
 
 
 def test_unreadable_says_what_and_why(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The ways to a process of its own that hashes: why it is one, hasher.py says."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from service.sentinel import content
+from service.sentinel.hasher import CANNOT_BE_MAPPED, LONGER, SIZE
+
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from service.sentinel.hasher import main; main(*sys.argv[1:])"
+)
+_HERE = str(Path(__file__).parents[2])  # A directory, or the zipped program.
+
+
+class Lanes:
+    """`each` lanes for what is wanted soon, as many for what may wait; a lane is one thread's at a time.
+
+    A process that has died, as it may at any file that is cut meanwhile, is replaced; what it was asked for is read
+    here, in the slower way that cannot die.
+    """
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lanes: Sequence[socket.socket] = ()
+        self._closed = False
+        self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, if there is one."""
+        return self._process.pid if self._process else None
+
+    def sha256(self, lane: int, fd: int, size: int) -> bytes | None:
+        """As `content.sha256`; lanes from `each` on are those for what may wait."""
+        way, answer = self._way(lane), CANNOT_BE_MAPPED
+        if way:
+            try:
+                socket.send_fds(way, [size.to_bytes(SIZE, "big")], [fd])
+                answer = way.recv(64)
+            except OSError:
+                answer = b""
+            if not answer:
+                self._lost(way)
+                answer = CANNOT_BE_MAPPED
+        if self._closed or answer == LONGER:
+            return None
+        return content.sha256(fd, size) if answer == CANNOT_BE_MAPPED else answer
+
+    def close(self) -> None:
+        """The process ends, whatever it is at."""
+        with self._turn:
+            self._closed = True
+            self._end()
+
+    def _way(self, lane: int) -> socket.socket | None:
+        with self._turn:
+            if self._process is None and not self._closed:
+                self._start()
+            return self._lanes[lane] if self._lanes else None
+
+    def _lost(self, way: socket.socket) -> None:
+        with self._turn:
+            if way in self._lanes:  # The first who notices.
+                self._end()
+
+    def _start(self) -> None:
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2 * self._each)]
+        theirs = [other for _, other in pairs]
+        numbers = [str(one.fileno()) for one in theirs]
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _HERE]
+        command += [",".join(numbers[: self._each]), ",".join(numbers[self._each :])]
+        with contextlib.suppress(OSError):  # Without it all is read here.
+            self._process = subprocess.Popen(command, pass_fds=[one.fileno() for one in theirs])
+            self._lanes = [ours for ours, _ in pairs]
+        for one in theirs:
+            one.close()
+
+    def _end(self) -> None:
+        """Who still waits on a lane finds it at its end."""
+        for one in self._lanes:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._lanes, self._process = (), None

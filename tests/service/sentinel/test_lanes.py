@@ -1,0 +1,131 @@
+"""A process that hashes: right, gives way, and may die at any time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.sentinel import content, hasher
+from service.sentinel.lanes import Lanes
+
+EACH = 2
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def lanes() -> Iterator[Lanes]:
+    one = Lanes(EACH)
+    yield one
+    one.close()
+
+
+def hashed(lanes: Lanes, file: Path, size: int | None = None, lane: int = 0) -> bytes | None:
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        return lanes.sha256(lane, fd, file.stat().st_size if size is None else size)
+    finally:
+        os.close(fd)
+
+
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> bytes:
+        raise AssertionError("it was to be mapped by the process")
+
+    monkeypatch.setattr(content, "sha256", read)
+
+
+@pytest.mark.parametrize("size", [0, 1, hasher._WINDOW - 1, hasher._WINDOW, hasher._WINDOW + 1, 2 * hasher._WINDOW + 7])
+def test_the_hash_is_right_whatever_the_size(
+    lanes: Lanes, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_reading(monkeypatch)
+    text = os.urandom(size)
+    (tmp_path / "file").write_bytes(text)
+    for lane in range(2 * EACH):
+        assert hashed(lanes, tmp_path / "file", lane=lane) == hashlib.sha256(text).digest()
+
+
+@pytest.mark.parametrize("size", [MEGABYTE - 1, MEGABYTE + 1, 40 * MEGABYTE])
+def test_another_length_than_was_said_is_no_hash(lanes: Lanes, tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(MEGABYTE))
+    assert hashed(lanes, tmp_path / "file", size) is None
+
+
+def test_what_cannot_be_mapped_is_read(lanes: Lanes) -> None:
+    """A file of /proc has content, and no pages."""
+    file = Path("/proc/version")
+    text, pid = file.read_bytes(), lanes.pid
+    assert hashed(lanes, file, len(text)) == hashlib.sha256(text).digest()
+    assert lanes.pid == pid
+
+
+def test_its_threads_give_way_and_the_daemon_s_do_not(lanes: Lanes, tmp_path: Path) -> None:
+    """Who holds the interpreter's lock and gives way makes everybody of his process give way."""
+    (tmp_path / "file").write_bytes(b"x")
+    for lane in range(2 * EACH):
+        hashed(lanes, tmp_path / "file", lane=lane)
+    threads = [int(name) for name in os.listdir(f"/proc/{lanes.pid}/task")]
+    serving = [thread for thread in threads if thread != lanes.pid]
+    policies = sorted((os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in serving)
+    assert policies == [(os.SCHED_OTHER, 19)] * EACH + [(os.SCHED_IDLE, 19)] * EACH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_its_death_loses_no_hash_and_another_one_takes_its_place(
+    lanes: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, first = tmp_path / "file", lanes.pid
+    file.write_bytes(os.urandom(400 * MEGABYTE))
+    expected, found = hashlib.sha256(file.read_bytes()).digest(), dict[int, bytes | None]()
+    asking = [
+        threading.Thread(target=lambda lane=lane: found.update({lane: hashed(lanes, file, lane=lane)}))
+        for lane in range(2 * EACH)
+    ]
+    for thread in asking:
+        thread.start()
+    time.sleep(0.1)
+    assert first
+    os.kill(first, signal.SIGKILL)
+    for thread in asking:
+        thread.join(60)
+    assert found == dict.fromkeys(range(2 * EACH), expected)
+    no_reading(monkeypatch)
+    assert hashed(lanes, file) == expected
+    assert lanes.pid != first
+
+
+def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    for _ in range(5):
+        with file.open("wb") as out:
+            out.truncate(200 * MEGABYTE)
+        cut = threading.Timer(0.02, os.truncate, (file, 5))
+        cut.start()
+        found = hashed(lanes, file, 200 * MEGABYTE)
+        cut.join()
+        assert found is None
+    assert hashed(lanes, file) == hashlib.sha256(bytes(5)).digest()
+
+
+def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
+    one = Lanes(EACH)
+    pid = one.pid
+    assert pid
+    for lane in one._lanes:
+        lane.close()
+    assert os.waitpid(pid, 0) == (pid, 0)
+
+
+def test_nothing_is_hashed_after_the_end(tmp_path: Path) -> None:
+    one = Lanes(EACH)
+    one.close()
+    (tmp_path / "file").write_bytes(b"x")
+    assert hashed(one, tmp_path / "file") is None
+    assert one.pid is None
