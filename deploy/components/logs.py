@@ -8,6 +8,7 @@ from deploy.facts.chained.logs import LOGS as CHAINED
 from deploy.facts.chained.logs import PLAIN
 from deploy.facts.observed import observed
 from deploy.operations.chain import begun
+from deploy.operations.file_system import file_system, mount_unit
 from deploy.operations.files import absent, directory, file
 from deploy.operations.packages import installed
 from deploy.operations.program import program
@@ -54,6 +55,8 @@ def apply(settings: HostSettings) -> None:
     """Directories, the ledger and its chains, hourly turning over, a journal that stays, and copies elsewhere."""
     _users(settings)
     directory(name="Make the log directory", path=LOGS)
+    if settings.logs.container_max:
+        _bounds(in_bytes(settings.logs.container_max))
     for component, (owner, group) in OWNERS.items():
         directory(
             name=f"Make the log directory of {component}",
@@ -78,6 +81,25 @@ def _users(settings: HostSettings) -> None:
     file(name="Describe the services' users", path=SYSUSERS, content=render("logs/sysusers.conf.j2", settings=settings))
     users = {"casemate-vision": settings.vision.uid, "casemate-gate": settings.gate.uid}
     system_users(name="Make the services' users", path=SYSUSERS, users=users)
+
+
+def _bounds(size: int) -> None:
+    """A container owns its log directory, and could fill the disk with whatever it likes beside its log."""
+    installed(name="Install what makes file systems", packages=["e2fsprogs"])
+    for component in ("vision", "gate"):
+        place, image = f"{LOGS}/{component}", f"{LOGS}/{component}.ext4"
+        file(
+            name=f"Write the mount of {component}'s logs",
+            path=f"/etc/systemd/system/{mount_unit(place)}",
+            content=render("logs/container.mount.j2", component=component, place=place, image=image),
+        )
+        file_system(
+            name=f"Give {component}'s logs a file system of their own",
+            place=place,
+            image=image,
+            size=size,
+            component=component,
+        )
 
 
 def _rotation(settings: LogsSettings) -> None:

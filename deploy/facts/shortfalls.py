@@ -89,9 +89,9 @@ def _room(settings: HostSettings, seen: Observed) -> Iterator[Shortfall]:
 def _logs(settings: HostSettings, seen: Observed) -> Iterator[Shortfall]:
     """What logs may grow to must be there, or what they have already: a full disk is the end of every log."""
     has: dict[str, int] = seen.section("resources")["disk_free_bytes"]
-    there = seen.section("logs") or {"bytes": 0, "journal_bytes": 0}
+    there = seen.section("logs") or {"taken": 0, "journal_bytes": 0}
     disk = has.get("/var/log", has.get("/"))
-    free = (disk or 0) + there["bytes"] + there["journal_bytes"]
+    free = (disk or 0) + there["taken"] + there["journal_bytes"]
     if disk is not None and free < settings.logs.room:
         got = f"{free / _GB:.1f} GB free or taken by logs in /var/log"
         wanted = f"at least {settings.logs.room / _GB:.1f} GB, what they may grow to"

@@ -6,7 +6,7 @@
   kernel says, `uid` the settings' user id, `live` whether it serves the door's requests;
 - `daemon`: the engine's configuration file, {settings, loaded}: `loaded` whether the running engine has read it;
 - `doors`: the certificates that the door shows, [{path, names, begun, days}]: `days` until the end;
-- `room`: {logs, journal}: bytes that they may have on the disk;
+- `room`: {logs, container, journal}: bytes that they may have on the disk; of a container 0 without a bound;
 - `forwards`: whether its logs are to go to a remote syslog;
 - `keyless`: the locations of Nginx's configuration, as they are written there, for which the gate is not asked.
 A section that is null has its reason under `errors`.
@@ -47,8 +47,13 @@ def subject(snapshot: Seen, settings: HostSettings) -> dict[str, Any]:
         except (_Unseen, LookupError, TypeError, ValueError, AttributeError, x509.ExtensionNotFound) as error:
             seen[name] = None
             errors.setdefault(name, str(error) if isinstance(error, _Unseen) else f"{type(error).__name__}: {error}")
-    room = {"logs": in_bytes(settings.logs.max_total), "journal": in_bytes(settings.logs.journal_max)}
-    chosen = {"settings": settings.model_dump(mode="json"), "room": room, "forwards": settings.logs.forward is not None}
+    logs = settings.logs
+    room = {
+        "logs": in_bytes(logs.max_total),
+        "container": in_bytes(logs.container_max) if logs.container_max else 0,
+        "journal": in_bytes(logs.journal_max),
+    }
+    chosen = {"settings": settings.model_dump(mode="json"), "room": room, "forwards": logs.forward is not None}
     return {**seen, **chosen}
 
 

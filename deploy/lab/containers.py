@@ -44,7 +44,7 @@ class Containers:
     def _create(self, host: str, release: str) -> Container:
         name = f"{self._lab}-{host}"
         self._free("container", self._client.containers, name)
-        config = machine.host_config(machine.bounding_set()) | {
+        config = machine.host_config(machine.bounding_set(), loop_devices=machine.has_loop_devices()) | {
             "Binds": [f"{self._volume(f'{name}-{room}')}:{path}" for room, path in _ROOMS.items()],
             "PortBindings": {f"{port}/tcp": [_loopback()] for port in _PORTS},
             "NetworkMode": self._network(),

@@ -28,7 +28,10 @@ def inventory(directory: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _data(record: Record, directory: Path) -> dict[str, Any]:
     api_key = directory / "api-key"
+    # A file system in a file needs a loop device, and not every machine has one to lend.
+    bounds = {} if record.loop_devices else {"logs": {"container_max": None}}
     return {
+        **bounds,
         "ssh_hostname": record.address,
         "ssh_port": record.ssh_port,
         "ssh_key": str(directory / "operator"),

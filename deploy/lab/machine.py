@@ -18,12 +18,15 @@ _LEGACY = {
     "SYSTEMD_PROC_CMDLINE": "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
 }
 
-# An engine mounts the private cgroup hierarchies read-only unless privileged; systemd must write to them.
+# An engine mounts the private cgroup hierarchies read-only unless privileged; systemd must write to them. And a host
+# without udev sees the loop devices that it may use by what is made here.
 COMMAND = [
     "/bin/sh",
     "-c",
-    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw && exec /sbin/init",
+    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw; mknod /dev/loop-control c 10 237;"
+    " n=0; while [ $n -lt 64 ]; do mknod -m 0660 /dev/loop$n b 7 $n; n=$((n + 1)); done; exec /sbin/init",
 ]
+_LOOP_DEVICES = ["b 7:* rwm", "c 10:237 rwm"]
 
 
 def bounding_set(status: Path = Path("/proc/self/status")) -> int:
@@ -39,13 +42,19 @@ def capabilities(bounding: int) -> list[str]:
     return [name for name, bit in _CAPABILITIES.items() if bounding >> bit & 1]
 
 
-def host_config(bounding: int) -> dict[str, Any]:
+def has_loop_devices(control: Path = Path("/dev/loop-control")) -> bool:
+    """Whether this machine can mount a file: a container that may not is no reason to have no lab."""
+    return control.exists()
+
+
+def host_config(bounding: int, *, loop_devices: bool) -> dict[str, Any]:
     """The Docker API's HostConfig of a lab host, without ports and volumes."""
     return {
         "CapAdd": capabilities(bounding),
         "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
         "MaskedPaths": [],  # a nested engine mounts /proc anew, which the kernel refuses beneath masks
         "ReadonlyPaths": [],
+        "DeviceCgroupRules": _LOOP_DEVICES if loop_devices else [],
         "CgroupnsMode": "private",  # a nested container's groups then end with the host
         "Tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec"},  # noqa: S108
     }

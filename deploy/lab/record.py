@@ -24,6 +24,7 @@ class Record:
     address: str
     ssh_port: int
     https_port: int
+    loop_devices: bool = False
 
 
 def of(name: str, attributes: Mapping[str, Any]) -> Record:
@@ -36,6 +37,7 @@ def of(name: str, attributes: Mapping[str, Any]) -> Record:
         address=bindings["22/tcp"][0]["HostIp"],
         ssh_port=int(bindings["22/tcp"][0]["HostPort"]),
         https_port=int(bindings["443/tcp"][0]["HostPort"]),
+        loop_devices=bool(attributes["HostConfig"].get("DeviceCgroupRules")),
     )
 
 

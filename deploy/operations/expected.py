@@ -60,7 +60,7 @@ def removed(path: str) -> Item:
     return {"path": path, "removed": True}
 
 
-_WANTED = ("multi-user.target.wants", "sysinit.target.wants", "timers.target.wants", "sockets.target.wants")
+_WANTED = tuple(f"{target}.target.wants" for target in ("multi-user", "sysinit", "local-fs", "timers", "sockets"))
 _UNIT_PLACES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 

@@ -35,6 +35,10 @@ class LogsSettings(Settings):
     max_size: Size = Field("100m", description="A log is turned over at this size, checked hourly.")
     keep: int = Field(90, ge=1, le=3650, description="Turned-over files kept of each log.")
     max_total: Size = Field("10g", description="What all logs may take together: the oldest of the largest goes first.")
+    container_max: Size | None = Field(
+        "2g",
+        description="What a container can write into its log directory: a file system of that size; None: no bound.",
+    )
     journal_max: Size = Field("1g", description="What the system's journal may take on the disk.")
     forward: ForwardSettings | None = Field(None, description="The remote syslog; None: lines stay on the host.")
 
@@ -42,7 +46,18 @@ class LogsSettings(Settings):
     def room(self) -> int:
         """Bytes that all of it may take on the disk."""
         queue = in_bytes(self.forward.max_queue) if self.forward else 0
-        return in_bytes(self.max_total) + in_bytes(self.journal_max) + queue
+        containers = 2 * in_bytes(self.container_max) if self.container_max else 0
+        return in_bytes(self.max_total) + containers + in_bytes(self.journal_max) + queue
+
+    @model_validator(mode="after")
+    def _containers_leave_room_for_the_others(self) -> Self:
+        """Else what a container writes would have the ledger remove the logs of others."""
+        if self.container_max and 2 * in_bytes(self.container_max) > in_bytes(self.max_total):
+            raise ValueError(
+                f"two containers of container_max ({self.container_max}) may take more than max_total"
+                f" ({self.max_total}): lower container_max, or raise max_total"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_log_has_room(self) -> Self:

@@ -12,7 +12,7 @@ from pathlib import Path
 from service.ledger.chain import LedgerError
 from service.ledger.head import begin, first_key, read_key
 from service.ledger.log import Ledger
-from service.ledger.retention import remove, seal
+from service.ledger.retention import crowded, remove, seal
 from service.ledger.tail import last
 from service.ledger.verification import verify
 
@@ -87,7 +87,10 @@ def _retain(arguments: argparse.Namespace) -> int:
             "next: see what lies there that is no log",
             file=sys.stderr,
         )
-    return 1 if left > arguments.most else 0
+    full = crowded(arguments.place)
+    for directory in full:
+        print(f"{directory} is full; next: see what lies there that is no log", file=sys.stderr)
+    return 1 if left > arguments.most or full else 0
 
 
 def _count(text: str) -> int:

@@ -5,9 +5,10 @@ can change or remove it. (The live log cannot be append-only: then the ledger co
 logrotate rename it. Its chain guards it.)
 
 More than `keep` files of a log, and more than `most` bytes of all, are removed: the oldest file of the largest log
-first, so that who floods one log drives out that log. Lines that nobody has verified or copied yet are no exception, or
-a full disk would be in their writers' hands; the removal is told, and the gap in the chain shows to who has not seen
-the lines.
+first, so that who floods one log drives out that log. In a directory that is a file system of its own, turned-over
+files may take three quarters of it: the rest is for the live log, so that it never meets the end. Lines that nobody
+has verified or copied yet are no exception, or a full disk would be in their writers' hands; the removal is told, and
+the gap in the chain shows to who has not seen the lines.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _IMMUTABLE = 0x10
 
 @dataclass(frozen=True)
 class Removed:
-    """A file that went, its bytes on the disk, why (keep or total), and the number of its first line, if it has one."""
+    """A file that went, its bytes on the disk, why (keep, room, total), and the number of its first line."""
 
     path: str
     bytes: int
@@ -66,8 +67,9 @@ def seal(place: Path) -> list[str]:
 def remove(place: Path, keep: int, most: int) -> tuple[list[Removed], int]:
     """Remove what is more than `keep` files of a log or `most` bytes in all. Returns what went, and the bytes left."""
     files = sorted(_files(place), key=lambda file: (file.age, file.name))
+    rooms = _rooms(place)
     removed = []
-    while excess := _excess(files, keep, most):
+    while excess := _excess(files, keep, most, rooms):
         file, why = excess
         removed.append(Removed(str(file.directory / file.name), file.bytes, why, _first_number(file)))
         _mark(file, immutable=False)
@@ -77,7 +79,23 @@ def remove(place: Path, keep: int, most: int) -> tuple[list[Removed], int]:
     return removed, sum(file.bytes for file in files)
 
 
-def _excess(files: list[_File], keep: int, most: int) -> tuple[_File, str] | None:
+def crowded(place: Path) -> list[str]:
+    """Directories that are file systems of their own and have less than a tenth left: logs alone never do that."""
+    found = {directory: os.statvfs(directory) for directory in _rooms(place)}
+    return [str(path) for path, status in found.items() if status.f_bavail * 10 < status.f_blocks]
+
+
+def _rooms(place: Path) -> dict[Path, int]:
+    """What turned-over files may take in each directory of `place` that is a file system of its own."""
+    rooms = {}
+    for directory in sorted(place.iterdir()):
+        if directory.is_mount() and not directory.is_symlink():
+            status = os.statvfs(directory)
+            rooms[directory] = status.f_blocks * status.f_frsize * 3 // 4
+    return rooms
+
+
+def _excess(files: list[_File], keep: int, most: int, rooms: dict[Path, int]) -> tuple[_File, str] | None:
     """The next file to go, and why; `files` are in the order of their age."""
     turned_over: dict[tuple[Path, str], list[_File]] = {}
     sizes: dict[tuple[Path, str], int] = {}
@@ -89,6 +107,10 @@ def _excess(files: list[_File], keep: int, most: int) -> tuple[_File, str] | Non
     for of_log in turned_over.values():
         if len(of_log) > keep:
             return of_log[0], "keep"
+    for directory, room in rooms.items():
+        there = {log: sum(file.bytes for file in of_log) for log, of_log in turned_over.items() if log[0] == directory}
+        if sum(there.values()) > room:
+            return turned_over[max(there, key=lambda log: there[log])][0], "room"
     if turned_over and sum(sizes.values()) > most:
         return turned_over[max(turned_over, key=lambda log: sizes[log])][0], "total"
     return None

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import PurePosixPath
 
 from deploy.facts.posture.limits import cgroup, parse_limits
 from deploy.facts.posture.mounts import parse_mounts
@@ -28,6 +29,15 @@ def nameservers(path: str) -> list[str] | None:
     return None if content is None else re.findall(r"^nameserver\s+(\S+)", content, re.MULTILINE)
 
 
+def log_room(pid: int, container: Json) -> int | None:
+    """Bytes of the file system that a container's log directory lies on; None when it has none of the host's."""
+    for mount in container.get("Mounts") or ():
+        if PurePosixPath(mount["Source"]).parent == PurePosixPath("/var/log/casemate"):
+            status = os.statvfs(f"/proc/{pid}/root{mount['Destination']}")
+            return status.f_blocks * status.f_frsize
+    return None
+
+
 def process(pid: int, container: Json) -> Json:
     """One container's first process. Raises OSError, ValueError or LookupError when the kernel does not say."""
     at = f"/proc/{pid}"
@@ -36,6 +46,7 @@ def process(pid: int, container: Json) -> Json:
         "pid": pid,
         "status": parse_status(text(f"{at}/status")),
         "mounts": parse_mounts(text(f"{at}/mountinfo")),
+        "log_room": log_room(pid, container),
         "cgroup": cgroup(pid),
         "interfaces": sorted(line.split(":")[0].strip() for line in text(f"{at}/net/dev").splitlines()[2:]),
         "routes": parse_routes(text(f"{at}/net/route")) + parse_routes6(text_or_none(f"{at}/net/ipv6_route") or ""),

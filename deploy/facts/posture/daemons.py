@@ -15,6 +15,8 @@ UNITS = (
     "nftables.service",
     "ssh.service",
     "systemd-journald.service",
+    "var-log-casemate-vision.mount",
+    "var-log-casemate-gate.mount",
 )
 _UNIT_PROPERTIES = (
     "Id,Names,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,StateChangeTimestamp,FragmentPath,"

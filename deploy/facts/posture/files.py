@@ -21,6 +21,7 @@ CONFIGURATION = (
     "/etc/nginx/conf.d",
     "/etc/nginx/sites-enabled",
     "/etc/systemd/system/casemate-*",
+    "/etc/systemd/system/var-log-casemate-*.mount",
     "/etc/systemd/system/nginx.service.d",
     "/etc/systemd/system/docker.service.d",
     "/etc/systemd/system/containerd.service.d",

@@ -23,9 +23,14 @@ _MAY_SET_IT = 1 << 9  # CAP_LINUX_IMMUTABLE
 def logs() -> Json:
     """Bytes on the disk, heads by path ({seq, prev}), first keys still there by path (age in seconds), and seals.
 
+    `images`: {bytes, allocated} of each file that is a container's file system; what lies in it counts as `bytes`, the
+    file does not. `taken`: what logs and images take of the disk that they lie on.
     `seals`: {possible: the file system knows immutable files and root may make them, open: packed files that are not}.
     """
-    kept = list(_files(_PLACE))
+    found = list(_files(_PLACE))
+    images = {path: status for path, status in found if os.path.dirname(path) == _PLACE and path.endswith(".ext4")}
+    kept = [(path, status) for path, status in found if path not in images]
+    disk = os.stat(_PLACE).st_dev if os.path.isdir(_PLACE) else None
     heads: Json = {}
     for path in LOGS.values():
         try:
@@ -39,6 +44,10 @@ def logs() -> Json:
     possible = _may_seal() and (flags(_PLACE) is not None)
     return {
         "bytes": sum(status.st_blocks * 512 for _, status in kept),
+        "taken": sum(status.st_blocks * 512 for _, status in found if status.st_dev == disk),
+        "images": {
+            path: {"bytes": status.st_size, "allocated": status.st_blocks * 512} for path, status in images.items()
+        },
         "journal_bytes": sum(status.st_blocks * 512 for _, status in _files(_JOURNAL)),
         "heads": heads,
         "keys": keys,

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.components.logs import OWNERS
+from deploy.components.logs import LOGS, OWNERS
+from deploy.facts.posture.daemons import UNITS
+from deploy.operations.file_system import mount_unit
 from deploy.operations.templates import render
 from deploy.settings.base import in_bytes
 from deploy.settings.logs import LogsSettings
@@ -25,7 +27,7 @@ def test_sizes_are_bytes() -> None:
 
 def test_old_files_go_by_the_ledger_which_knows_immutable_ones_and_tells_the_journal() -> None:
     assert "\nrotate -1\n" in rotation()
-    settings = LogsSettings.model_validate({"keep": 7, "max_total": "2g"})
+    settings = LogsSettings.model_validate({"keep": 7, "max_total": "2g", "container_max": "1g"})
     values = {"configuration": "x", "settings": settings, "most": in_bytes(settings.max_total), "journal": "j"}
     unit = render("logs/casemate-logrotate.service.j2", **values)
     retain = "\nExecStopPost=/opt/casemate/bin/casemate-ledger retain --keep 7 --most 2147483648 --journal j /var/"
@@ -36,7 +38,23 @@ def test_old_files_go_by_the_ledger_which_knows_immutable_ones_and_tells_the_jou
 def test_one_log_that_may_take_more_than_all_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"max_size x \(keep \+ 1\) = 12.9 GB"):
         LogsSettings.model_validate({"max_size": "1g", "keep": 11})
-    assert LogsSettings.model_validate({"max_size": "1g", "keep": 9}).room == 11 << 30
+    assert LogsSettings.model_validate({"max_size": "1g", "keep": 9}).room == 15 << 30
+    assert LogsSettings.model_validate({"max_size": "1g", "keep": 9, "container_max": None}).room == 11 << 30
+
+
+def test_containers_that_may_take_all_that_logs_may_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"two containers of container_max \(6g\)"):
+        LogsSettings.model_validate({"container_max": "6g"})
+
+
+def test_what_lies_in_a_log_directory_is_no_program_and_no_device() -> None:
+    place = f"{LOGS}/vision"
+    unit = render("logs/container.mount.j2", component="vision", place=place, image=f"{place}.ext4")
+    [options] = [line for line in unit.splitlines() if line.startswith("Options=")]
+    assert {"nodev", "nosuid", "noexec"} <= set(options.removeprefix("Options=").split(","))
+    assert f"\nWhere={place}\n" in unit, "or systemd refuses a unit of this name"
+    assert mount_unit(place) == "var-log-casemate-vision.mount"
+    assert mount_unit(place) in UNITS, "its state is observed"
 
 
 def test_the_journal_is_bounded() -> None:

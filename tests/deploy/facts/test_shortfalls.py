@@ -33,7 +33,7 @@ GOOD: dict[str, Any] = {
     },
     "resources": {
         "memory_bytes": 16_500_000_000,
-        "disk_free_bytes": {"/": 10**9, "/var/lib": 51 * 10**9, "/var/log": 12 * 10**9},
+        "disk_free_bytes": {"/": 10**9, "/var/lib": 51 * 10**9, "/var/log": 17 * 10**9},
         "time": NOW + 29,
     },
     "users": {"root": {"uid": 0, "gid": 0}},
@@ -83,9 +83,9 @@ def test_supported_distributions(distribution: str, version: str) -> None:
         ({"resources": {"disk_free_bytes": {"/var/lib": 49_900_000_000}}}, "disk", "49.9 GB free in /var/lib"),
         ({"resources": {"disk_free_bytes": {}}}, "disk", "0.0 GB free in /var/lib"),
         (
-            {"resources": {"disk_free_bytes": {"/var/lib": 51 * 10**9, "/var/log": 11 * 10**9}}},
+            {"resources": {"disk_free_bytes": {"/var/lib": 51 * 10**9, "/var/log": 15 * 10**9}}},
             "room for logs",
-            "11.0 GB free or taken by logs in /var/log",
+            "15.0 GB free or taken by logs in /var/log",
         ),
         ({"resources": {"memory_bytes": 8_000_000_000}}, "memory", "8.0 GB"),
         ({"resources": {"time": NOW + 31}}, "clock", "31 s ahead of this machine's"),
@@ -141,8 +141,8 @@ def test_a_host_that_holds_a_release_needs_room_to_work_only() -> None:
 
 
 def test_room_that_logs_have_taken_already_is_room_for_logs() -> None:
-    there = {"bytes": 9 * 10**9, "journal_bytes": 10**9}
-    room = {"disk_free_bytes": {"/var/lib": 51 * 10**9, "/var/log": 2 * 10**9}}
+    there = {"taken": 9 * 10**9, "journal_bytes": 10**9}
+    room = {"disk_free_bytes": {"/var/lib": 51 * 10**9, "/var/log": 7 * 10**9}}
     seen = deepcopy(GOOD)
     seen["resources"].update(room)
     assert shortfalls(SETTINGS, Observed({**seen, "logs": there}, NOW), NOW) == []

@@ -1,5 +1,6 @@
 """The lab's inventory: its hosts, or one clear sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_a_host_brings_its_address_its_keys_and_its_door(tmp_path: Path) -> None
     key = gate.api_key_file.read_text().strip()
     assert keys.parse(key) == "lab"
     assert gate.keys["lab"] == f"sha256:{keys.digest(key)}"
+
+
+def test_a_host_without_loop_devices_has_no_bound_that_needs_them(tmp_path: Path) -> None:
+    api_key(tmp_path / "api-key")
+    for loop_devices, logs in ((False, {"container_max": None}), (True, None)):
+        write(tmp_path, [replace(LAB1, loop_devices=loop_devices)])
+        [(_, data)] = inventory(tmp_path)
+        assert data.get("logs") == logs
 
 
 def test_with_its_group_data_it_is_a_valid_inventory(tmp_path: Path) -> None:

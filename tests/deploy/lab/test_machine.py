@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.lab.machine import bounding_set, capabilities, environment, host_config
+from deploy.lab.machine import bounding_set, capabilities, environment, has_loop_devices, host_config
 
 ALL = (1 << 41) - 1
 SYS_RESOURCE = 1 << 24
@@ -23,11 +23,18 @@ def test_more_rights_never_mean_fewer_capabilities(some: int, more: int) -> None
 
 
 def test_a_lab_host_is_not_privileged_and_keeps_its_own_groups() -> None:
-    config = host_config(ALL)
+    config = host_config(ALL, loop_devices=True)
     assert "Privileged" not in config
     assert config["CgroupnsMode"] == "private"
     assert "SYS_MODULE" not in config["CapAdd"], "a host that loads modules changes the operator's own machine"
     assert "SYS_TIME" not in config["CapAdd"], "nor sets its clock"
+
+
+def test_a_machine_without_loop_devices_has_a_lab_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "loop-control").touch()
+    assert has_loop_devices(tmp_path / "loop-control")
+    assert not has_loop_devices(tmp_path / "none")
+    assert host_config(ALL, loop_devices=False)["DeviceCgroupRules"] == []
 
 
 def test_only_cgroup_v1_needs_to_be_told() -> None:

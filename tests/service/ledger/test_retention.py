@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from service.ledger import Ledger
 from service.ledger.__main__ import main
-from service.ledger.retention import remove, seal
+from service.ledger.retention import crowded, remove, seal
 
 KB = 1 << 10
 
@@ -119,6 +120,25 @@ def test_too_much_goes_from_the_largest_log_and_never_a_live_one(place: Path) ->
     removed, left = remove(place, keep=90, most=1)
     assert names(place) == {"audit.jsonl"}
     assert left == 40 * KB
+
+
+def test_a_directory_that_is_a_file_system_keeps_a_quarter_for_its_live_log(disk: Path) -> None:
+    place = disk.parent
+    put(disk / "audit.jsonl", 900, 0)
+    size = shutil.disk_usage(disk).total
+    for day in range(1, 5):
+        put(disk / f"audit.jsonl-2026110{day}-080000.gz", size // 5 // KB, 100 - day)
+    try:
+        [removed], _ = remove(place, keep=90, most=1 << 40)
+        assert (Path(removed.path).name, removed.why) == ("audit.jsonl-20261101-080000.gz", "room")
+        assert crowded(place) == []
+        put(disk / "junk", (shutil.disk_usage(disk).free - size // 20) // KB, 0)
+        assert remove(place, keep=90, most=1 << 40)[0] == [], "what is no log drives no log out"
+        assert crowded(place) == [str(disk)]
+    finally:
+        for path in disk.iterdir():
+            if path.is_file():
+                path.unlink()
 
 
 def test_nothing_but_turned_over_logs_is_ever_removed(place: Path) -> None:

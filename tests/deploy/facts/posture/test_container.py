@@ -1,6 +1,7 @@
 """What the kernel says of a container's first process: here, of processes of this machine."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_this_process_is_described_by_the_kernel() -> None:
     assert any(mount["target"] == "/" for mount in found["mounts"])
     assert "lo" in found["interfaces"]
     assert set(found["namespaces"]) == {"net", "pid", "ipc", "mnt", "uts", "user", "cgroup"}
+
+
+def test_the_room_of_its_logs_is_its_file_system_s() -> None:
+    logs = {"Source": "/var/log/casemate/vision", "Destination": "/dev/shm"}
+    keys = {"Source": "/etc/casemate/gate", "Destination": "/etc/gate"}
+    assert process(os.getpid(), {"Mounts": [keys, logs]})["log_room"] == shutil.disk_usage("/dev/shm").total
+    assert process(os.getpid(), {"Mounts": [keys]})["log_room"] is None
 
 
 def test_a_process_of_the_host_shares_all_of_the_host_s_namespaces() -> None:

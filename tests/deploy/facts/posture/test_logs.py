@@ -18,6 +18,7 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     Ledger(audit).append({"n": 0})
     gate.with_name("log.jsonl.head").write_text("damaged")
     audit.with_name("log.jsonl-20261123-080000.gz").write_bytes(b"x" * 5000)
+    (tmp_path / "vision.ext4").write_bytes(b"x" * (1 << 20))
     monkeypatch.setattr(module, "LOGS", {"vision": str(audit), "gate": str(gate)})
     monkeypatch.setattr(module, "_PLACE", str(tmp_path))
     monkeypatch.setattr(module, "_JOURNAL", str(tmp_path / "none"))
@@ -26,7 +27,9 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     assert found["heads"][str(gate)] is None
     assert list(found["keys"]) == [str(audit)]
     assert 0 <= found["keys"][str(audit)] < 60
-    assert found["bytes"] >= 5000
+    assert 5000 <= found["bytes"] < 1 << 20
+    assert found["images"] == {str(tmp_path / "vision.ext4"): {"bytes": 1 << 20, "allocated": 1 << 20}}
+    assert found["taken"] == found["bytes"] + (1 << 20)
     assert found["journal_bytes"] == 0
     assert first_key(audit).read_text().strip() not in str(found)
     assert beside(audit).read_text().rpartition('"key": "')[2][:64] not in str(found)
