@@ -48,9 +48,10 @@ def _serve(lane: socket.socket, give_way: Callable[[], None]) -> None:
                 break
             try:
                 answer = mapped(files[0], int.from_bytes(question, "big")) or LONGER
-            except (OSError, ValueError):
+            except Exception:  # Whatever it is, the daemon waits for an answer, and meets it again when it reads.
                 answer = CANNOT_BE_MAPPED
-            os.close(files[0])
+            for fd in files:
+                os.close(fd)
             lane.send(answer)
     os._exit(0)  # The daemon has gone, and nobody waits for the others either.
 

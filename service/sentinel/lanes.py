@@ -16,14 +16,17 @@ from service.sentinel.hasher import CANNOT_BE_MAPPED, LONGER, SIZE
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from service.sentinel.hasher import main; main(*sys.argv[1:])"
 )
+_PATIENCE = 5.0
+"""Seconds without an answer, after which it is looked whether there can be one."""
+_ATTEMPTS = 2
 _HERE = str(Path(__file__).parents[2])  # A directory, or the zipped program.
 
 
 class Lanes:
     """`each` lanes for what is wanted soon, as many for what may wait; a lane is one thread's at a time.
 
-    A process that has died, as it may at any file that is cut meanwhile, is replaced; what it was asked for is read
-    here, in the slower way that cannot die.
+    A process that has died, as it may at any file that is cut meanwhile, is replaced, and asked again; if that one dies
+    too, the file is read here, in the slower way that cannot die.
     """
 
     def __init__(self, each: int) -> None:
@@ -41,19 +44,16 @@ class Lanes:
 
     def sha256(self, lane: int, fd: int, size: int) -> bytes | None:
         """As `content.sha256`; lanes from `each` on are those for what may wait."""
-        way, answer = self._way(lane), CANNOT_BE_MAPPED
-        if way:
-            try:
-                socket.send_fds(way, [size.to_bytes(SIZE, "big")], [fd])
-                answer = way.recv(64)
-            except OSError:
-                answer = b""
-            if not answer:
-                self._lost(way)
-                answer = CANNOT_BE_MAPPED
+        answer = b""
+        for _ in range(_ATTEMPTS):
+            way = self._way(lane)
+            answer = self._asked(way, fd, size) if way else CANNOT_BE_MAPPED
+            if answer:
+                break
+            self._lost(way)
         if self._closed or answer == LONGER:
             return None
-        return content.sha256(fd, size) if answer == CANNOT_BE_MAPPED else answer
+        return content.sha256(fd, size) if answer in (b"", CANNOT_BE_MAPPED) else answer
 
     def close(self) -> None:
         """The process ends, whatever it is at."""
@@ -61,13 +61,25 @@ class Lanes:
             self._closed = True
             self._end()
 
+    def _asked(self, way: socket.socket, fd: int, size: int) -> bytes:
+        """Empty when the process has died, or was stopped by somebody: then it would be waited for in vain."""
+        try:
+            socket.send_fds(way, [size.to_bytes(SIZE, "big")], [fd])
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    return way.recv(64)
+                if _stopped(self.pid):
+                    return b""
+        except OSError:
+            return b""
+
     def _way(self, lane: int) -> socket.socket | None:
         with self._turn:
             if self._process is None and not self._closed:
                 self._start()
             return self._lanes[lane] if self._lanes else None
 
-    def _lost(self, way: socket.socket) -> None:
+    def _lost(self, way: socket.socket | None) -> None:
         with self._turn:
             if way in self._lanes:  # The first who notices.
                 self._end()
@@ -81,6 +93,8 @@ class Lanes:
         with contextlib.suppress(OSError):  # Without it all is read here.
             self._process = subprocess.Popen(command, pass_fds=[one.fileno() for one in theirs])
             self._lanes = [ours for ours, _ in pairs]
+            for one in self._lanes:
+                one.settimeout(_PATIENCE)
         for one in theirs:
             one.close()
 
@@ -91,5 +105,16 @@ class Lanes:
                 one.shutdown(socket.SHUT_RDWR)
         if self._process:
             self._process.kill()
-            self._process.wait()
+            # A dead disk may hold it: then it is reaped when the next one is started.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
         self._lanes, self._process = (), None
+
+
+def _stopped(pid: int | None) -> bool:
+    """By SIGSTOP, or by a debugger."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return True  # It has gone.
+    return state in "tT"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -98,6 +99,40 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     assert found == dict.fromkeys(range(2 * EACH), expected)
     no_reading(monkeypatch)
     assert hashed(lanes, file) == expected
+    assert lanes.pid != first
+
+
+def test_who_kills_it_again_and_again_has_the_file_read(lanes: Lanes, tmp_path: Path) -> None:
+    file, over, killed = tmp_path / "file", threading.Event(), set[int]()
+    file.write_bytes(os.urandom(400 * MEGABYTE))
+
+    def kill() -> None:
+        while not over.wait(0.02):
+            if pid := lanes.pid:
+                killed.add(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = hashed(lanes, file)
+    over.set()
+    killer.join()
+    assert found == hashlib.sha256(file.read_bytes()).digest()
+    assert len(killed) > 1
+
+
+def test_who_stops_it_holds_up_nothing(lanes: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, first = tmp_path / "file", lanes.pid
+    file.write_bytes(os.urandom(MEGABYTE))
+    assert hashed(lanes, file)
+    assert first
+    for lane in lanes._lanes:
+        lane.settimeout(0.1)
+    os.kill(first, signal.SIGSTOP)
+    assert hashed(lanes, file) == hashlib.sha256(file.read_bytes()).digest()
+    no_reading(monkeypatch)
+    assert hashed(lanes, file)
     assert lanes.pid != first
 
 
