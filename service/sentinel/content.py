@@ -31,11 +31,11 @@ def _long(fd: int, size: int) -> bytes | None:
     """What was not in the page cache before does not stay there; what was, stays."""
     if not hasattr(_local, "buffer"):
         _local.buffer = memoryview(bytearray(_CHUNK))
-    windows = [(start, min(_WINDOW, size - start)) for start in range(0, size, _WINDOW)]
-    kept = [cached(fd, start, length) for start, length in windows]  # Before reading: the kernel reads ahead of us.
     buffer, found = _local.buffer, hashlib.sha256()
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    for (start, length), keep in zip(windows, kept, strict=True):
+    for start in range(0, size, _WINDOW):
+        length = min(_WINDOW, size - start)
+        keep = cached(fd, start, length)  # Most of it: of a little the kernel has read ahead.
         done = start
         while done < start + length:
             got = os.preadv(fd, [buffer[: start + length - done]], done)

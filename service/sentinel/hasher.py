@@ -15,32 +15,35 @@ import os
 import platform
 import socket
 import threading
-from collections.abc import Callable
 
 from service.sentinel.content import cached
 
+LAST, IDLE = "last", "idle"
+"""When: nice is not enough for what may wait, who is nice keeps a processor for milliseconds from whoever wakes up.
+SCHED_IDLE gives way at once. Measured on two cores: nice costs the vision service 9 to 12% of its throughput,
+SCHED_IDLE at most 3%. They are two processes, for one interpreter's lock would make the former wait for the latter.
+"""
 SIZE = 8
 """Bytes of a question: how long the file is that comes with it."""
 LONGER, CANNOT_BE_MAPPED = b"-", b"?"
 """Answers, in place of a hash."""
 _WINDOW = 16 << 20
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}.get(platform.machine())
-_IDLE, _LAST_OF_ALL = 3 << 13, 2 << 13 | 7
+_DISK_IDLE, _DISK_LAST = 3 << 13, 2 << 13 | 7
 
 
-def main(last: str, idle: str) -> None:
-    """Descriptors of sockets, separated by commas: each is served by a thread that gives way, or gives way always."""
-    threads = [
-        threading.Thread(target=_serve, args=(socket.socket(fileno=int(number)), give_way))
-        for numbers, give_way in ((last, _last), (idle, _idle))
-        for number in numbers.split(",")
-    ]
-    for thread in threads:
-        thread.start()
+def main(when: str, *lanes: str) -> None:
+    """Descriptors of sockets: each is served by a thread that comes `last` of all, or is `idle` while anybody works."""
+    for lane in lanes:
+        threading.Thread(target=_serve, args=(socket.socket(fileno=int(lane)), when)).start()
 
 
-def _serve(lane: socket.socket, give_way: Callable[[], None]) -> None:
-    give_way()
+def _serve(lane: socket.socket, when: str) -> None:
+    stand_back()
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+    if when == IDLE:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(OSError):
         while True:
             question, files, _, _ = socket.recv_fds(lane, SIZE, 1)
@@ -61,11 +64,11 @@ def mapped(fd: int, size: int) -> bytes | None:
 
     What was not in the page cache before does not stay there; what was, stays.
     """
-    windows = [(start, min(_WINDOW, size - start)) for start in range(0, size, _WINDOW)]
-    kept = [cached(fd, start, length) for start, length in windows]  # Before reading: the kernel reads ahead of us.
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     found = hashlib.sha256()
-    for (start, length), keep in zip(windows, kept, strict=True):
+    for start in range(0, size, _WINDOW):
+        length = min(_WINDOW, size - start)
+        keep = cached(fd, start, length)  # Most of it: of a little the kernel has read ahead.
         # What is in memory is mapped at once; what is not, page after page: the disk goes on meanwhile.
         flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if keep else 0)
         with mmap.mmap(fd, length, flags, mmap.PROT_READ, offset=start) as window:
@@ -75,21 +78,7 @@ def mapped(fd: int, size: int) -> bytes | None:
     return None if os.pread(fd, 1, size) else found.digest()
 
 
-def _last() -> None:
-    stand_back()
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-
-
-def _idle() -> None:
-    """Nice is not enough: who is nice keeps a processor for milliseconds from whoever wakes up, SCHED_IDLE gives way
-    at once. Measured on two cores: it costs the vision service 9 to 12% of its throughput, or at most 3%.
-    """
-    _last()
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def stand_back(idle: bool = True) -> None:
     """This thread reads from the disk when nobody else does; not `idle`: last of all, but not never."""
     if _IOPRIO_SET is not None:
-        ctypes.CDLL(None).syscall(_IOPRIO_SET, 1, 0, _IDLE if idle else _LAST_OF_ALL)
+        ctypes.CDLL(None).syscall(_IOPRIO_SET, 1, 0, _DISK_IDLE if idle else _DISK_LAST)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from service.sentinel.entry import Entry
+from service.sentinel.hasher import IDLE, LAST, stand_back
 from service.sentinel.lanes import Lanes
 from service.sentinel.look import Unreadable, look
 
@@ -26,10 +27,11 @@ class Hashing:
         self._busy: set[bytes] = set()
         self._unfinished = 0
         self._closed = False
-        self.lanes = Lanes(THREADS)
-        for lane in range(2 * THREADS):
-            name, queue = ("hash", self._soon) if lane < THREADS else ("rehash", self._idly)
-            threading.Thread(target=self._run, args=(lane, queue), name=f"{name}-{lane}", daemon=True).start()
+        self._lanes = Lanes(THREADS, LAST), Lanes(THREADS, IDLE)
+        for name, lanes, queue in zip(("hash", "rehash"), self._lanes, (self._soon, self._idly), strict=True):
+            for lane in range(THREADS):
+                run = threading.Thread(target=self._run, args=(lanes, lane, queue), name=f"{name}-{lane}", daemon=True)
+                run.start()
 
     def add(self, path: bytes, *, idly: bool = False) -> None:
         """`idly`: only when nobody else on the host has anything to do, for what is probably as it was."""
@@ -55,10 +57,12 @@ class Hashing:
             self._soon.clear()
             self._idly.clear()
             self._changed.notify_all()
-        self.lanes.close()
+        for lanes in self._lanes:
+            lanes.close()
 
-    def _run(self, lane: int, queue: deque[bytes]) -> None:
-        digest = partial(self.lanes.sha256, lane)
+    def _run(self, lanes: Lanes, lane: int, queue: deque[bytes]) -> None:
+        stand_back()  # What has to be read here after all, is read behind everybody else too.
+        digest = partial(lanes.sha256, lane)
         while (path := self._next(queue)) is not None:
             try:
                 entry = look(path, digest=digest)

@@ -23,14 +23,14 @@ _HERE = str(Path(__file__).parents[2])  # A directory, or the zipped program.
 
 
 class Lanes:
-    """`each` lanes for what is wanted soon, as many for what may wait; a lane is one thread's at a time.
+    """So many lanes to a process that works `when`, see hasher.py; a lane is one thread's at a time.
 
     A process that has died, as it may at any file that is cut meanwhile, is replaced, and asked again; if that one dies
     too, the file is read here, in the slower way that cannot die.
     """
 
-    def __init__(self, each: int) -> None:
-        self._each = each
+    def __init__(self, count: int, when: str) -> None:
+        self._count, self._when = count, when
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._lanes: Sequence[socket.socket] = ()
@@ -40,10 +40,11 @@ class Lanes:
     @property
     def pid(self) -> int | None:
         """Of the process, if there is one."""
-        return self._process.pid if self._process else None
+        process = self._process  # Another thread may find it dead meanwhile.
+        return process.pid if process else None
 
     def sha256(self, lane: int, fd: int, size: int) -> bytes | None:
-        """As `content.sha256`; lanes from `each` on are those for what may wait."""
+        """As `content.sha256`."""
         answer = b""
         for _ in range(_ATTEMPTS):
             way = self._way(lane)
@@ -85,18 +86,16 @@ class Lanes:
                 self._end()
 
     def _start(self) -> None:
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2 * self._each)]
-        theirs = [other for _, other in pairs]
-        numbers = [str(one.fileno()) for one in theirs]
-        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _HERE]
-        command += [",".join(numbers[: self._each]), ",".join(numbers[self._each :])]
-        with contextlib.suppress(OSError):  # Without it all is read here.
-            self._process = subprocess.Popen(command, pass_fds=[one.fileno() for one in theirs])
-            self._lanes = [ours for ours, _ in pairs]
-            for one in self._lanes:
-                one.settimeout(_PATIENCE)
-        for one in theirs:
-            one.close()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as theirs:  # Without it all is read here.
+            lanes, numbers = [], []
+            for _ in range(self._count):
+                ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                ours.settimeout(_PATIENCE)
+                lanes.append(ours)
+                numbers.append(theirs.enter_context(other).fileno())
+            command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _HERE, self._when, *map(str, numbers)]
+            self._process = subprocess.Popen(command, pass_fds=numbers)
+            self._lanes = lanes
 
     def _end(self) -> None:
         """Who still waits on a lane finds it at its end."""

@@ -12,6 +12,8 @@ import secrets
 _HEAD = re.compile(rb"data:image/(?:jpeg|jpg|png|webp);base64,")
 _LARGE = 1 << 16
 """Bytes; smaller ones are not worth it."""
+_BEGINNINGS = 1000
+"""Of data URLs that are looked at: nothing but beginnings would keep this busy for long."""
 
 
 class Attachment(str):
@@ -23,13 +25,17 @@ class Attachment(str):
 def detach(body: bytes | bytearray) -> tuple[bytearray, dict[str, Attachment]]:
     """The body with a name in place of each large picture, and whose names they are.
 
-    Names are drawn by chance, so that no request can hold one. Only what JSON takes as it stands is taken out, a text
-    without a backslash: the rest means what it meant, but a name may now stand where there should be no picture.
+    Names are drawn by chance, so that no request can hold one. Only a text without a backslash is taken out: the rest
+    means what it meant, but a name may now stand where there should be no picture. What would be no text in JSON, a
+    line end in the middle, is seen later, as what is no base64.
     """
     rest, found = bytearray(), dict[str, Attachment]()
     whole = memoryview(body)
     kept = at = 0
-    while (quote := body.find(b'"data:image/', at)) >= 0:
+    for _ in range(_BEGINNINGS):
+        quote = body.find(b'"data:image/', at)
+        if quote < 0:
+            break
         at = quote + 1
         head = _HEAD.match(body, at)
         if head is None or body[quote - 1 : quote] == b"\\":

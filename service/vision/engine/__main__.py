@@ -119,11 +119,15 @@ async def serve(jobs: socket.socket, sender: Sender) -> None:
     does: dict[str, Callable[..., object]] = {"take": served.begin, "cancel": served.cancel}
 
     def listen() -> None:
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while True:
                 what, *rest = receive(jobs)
                 does[what](*rest)
-        os._exit(0)
+        except (EOFError, OSError):
+            os._exit(0)
+        except Exception as error:
+            faults.tell(error)
+            os._exit(1)  # Nobody would hear the next job; the service starts another one.
 
     sender.send("ready", engine.fitting)
     threading.Thread(target=listen, name="listen", daemon=True).start()

@@ -31,7 +31,11 @@ class _Places:
 
 
 class Tower(nn.Module):
-    """Takes over the modules of a Glm4vVisionModel, which spends a quarter of its time on places of small pictures."""
+    """Takes over the modules of a Glm4vVisionModel, which spends a quarter of its time on places of small pictures.
+
+    They are remembered for all principals: the time that an answer takes may tell that somebody has sent a picture of
+    the same shape, and nothing else of it.
+    """
 
     def __init__(self, tower: Any) -> None:
         super().__init__()

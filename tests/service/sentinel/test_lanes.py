@@ -16,13 +16,13 @@ import pytest
 from service.sentinel import content, hasher
 from service.sentinel.lanes import Lanes
 
-EACH = 2
+LANES = 3
 MEGABYTE = 1 << 20
 
 
 @pytest.fixture
 def lanes() -> Iterator[Lanes]:
-    one = Lanes(EACH)
+    one = Lanes(LANES, hasher.LAST)
     yield one
     one.close()
 
@@ -49,7 +49,7 @@ def test_the_hash_is_right_whatever_the_size(
     no_reading(monkeypatch)
     text = os.urandom(size)
     (tmp_path / "file").write_bytes(text)
-    for lane in range(2 * EACH):
+    for lane in range(LANES):
         assert hashed(lanes, tmp_path / "file", lane=lane) == hashlib.sha256(text).digest()
 
 
@@ -67,15 +67,17 @@ def test_what_cannot_be_mapped_is_read(lanes: Lanes) -> None:
     assert lanes.pid == pid
 
 
-def test_its_threads_give_way_and_the_daemon_s_do_not(lanes: Lanes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("when", "policy"), [(hasher.LAST, os.SCHED_OTHER), (hasher.IDLE, os.SCHED_IDLE)])
+def test_its_threads_give_way_and_the_daemon_s_do_not(tmp_path: Path, when: str, policy: int) -> None:
     """Who holds the interpreter's lock and gives way makes everybody of his process give way."""
     (tmp_path / "file").write_bytes(b"x")
-    for lane in range(2 * EACH):
-        hashed(lanes, tmp_path / "file", lane=lane)
-    threads = [int(name) for name in os.listdir(f"/proc/{lanes.pid}/task")]
-    serving = [thread for thread in threads if thread != lanes.pid]
-    policies = sorted((os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in serving)
-    assert policies == [(os.SCHED_OTHER, 19)] * EACH + [(os.SCHED_IDLE, 19)] * EACH
+    one = Lanes(LANES, when)
+    for lane in range(LANES):
+        hashed(one, tmp_path / "file", lane=lane)
+    serving = [int(name) for name in os.listdir(f"/proc/{one.pid}/task") if int(name) != one.pid]
+    policies = [(os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in serving]
+    one.close()
+    assert policies == [(policy, 19)] * LANES
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
@@ -87,7 +89,7 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     expected, found = hashlib.sha256(file.read_bytes()).digest(), dict[int, bytes | None]()
     asking = [
         threading.Thread(target=lambda lane=lane: found.update({lane: hashed(lanes, file, lane=lane)}))
-        for lane in range(2 * EACH)
+        for lane in range(LANES)
     ]
     for thread in asking:
         thread.start()
@@ -96,7 +98,7 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     os.kill(first, signal.SIGKILL)
     for thread in asking:
         thread.join(60)
-    assert found == dict.fromkeys(range(2 * EACH), expected)
+    assert found == dict.fromkeys(range(LANES), expected)
     no_reading(monkeypatch)
     assert hashed(lanes, file) == expected
     assert lanes.pid != first
@@ -150,7 +152,7 @@ def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Pa
 
 
 def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
-    one = Lanes(EACH)
+    one = Lanes(LANES, hasher.IDLE)
     pid = one.pid
     assert pid
     for lane in one._lanes:
@@ -159,7 +161,7 @@ def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
 
 
 def test_nothing_is_hashed_after_the_end(tmp_path: Path) -> None:
-    one = Lanes(EACH)
+    one = Lanes(LANES, hasher.IDLE)
     one.close()
     (tmp_path / "file").write_bytes(b"x")
     assert hashed(one, tmp_path / "file") is None

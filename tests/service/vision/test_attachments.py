@@ -42,6 +42,16 @@ def test_what_is_large_is_taken_out_and_nothing_else() -> None:
     assert kinds == [True, False, True]
 
 
+def test_of_many_beginnings_only_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachments, "_BEGINNINGS", 3)
+    small = part("data:image/png;base64,AAAA")
+    body = asked(small, small, part(PNG), part(WEBP))
+    rest, found = detach(body)
+    assert [str(one) for one in found.values()] == ["data:image/png;base64,"]
+    assert WEBP.encode() in rest
+    assert urls(parse(body))[2:] == [PNG, WEBP]
+
+
 @pytest.mark.parametrize(
     "body",
     [
