@@ -23,8 +23,9 @@ _LEGACY = {
 COMMAND = [
     "/bin/sh",
     "-c",
-    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw; mknod /dev/loop-control c 10 237;"
-    " n=0; while [ $n -lt 64 ]; do mknod -m 0660 /dev/loop$n b 7 $n; n=$((n + 1)); done; exec /sbin/init",
+    "findmnt -rno TARGET -t cgroup,cgroup2 | xargs -n1 mount -o remount,bind,rw && {"
+    " mknod /dev/loop-control c 10 237; for n in $(seq 0 63); do mknod -m 0660 /dev/loop$n b 7 $n; done;"
+    " exec /sbin/init; }",
 ]
 _LOOP_DEVICES = ["b 7:* rwm", "c 10:237 rwm"]
 
