@@ -74,8 +74,8 @@ def apply(settings: HostSettings) -> None:
     _rotation(settings.logs)
     _journal(settings.logs)
     if settings.logs.forward:
-        bounded = settings.logs.container_max is not None
-        _forward(settings.logs.forward, [mount_unit(f"{LOGS}/{component}") for component in _BOUNDED if bounded])
+        bounded = _BOUNDED if settings.logs.container_max else ()
+        _forward(settings.logs.forward, [mount_unit(f"{LOGS}/{component}") for component in bounded])
     else:
         no_unit(name="Forward no logs", unit=FORWARD, path=f"/etc/systemd/system/{FORWARD}")
         absent(name="Keep no key for forwarding", path=FORWARD_PAIR)

@@ -169,6 +169,15 @@ def test_whatever_fails_the_logs_are_back_and_the_container_runs(
         assert host().returncode == 0, "the next run does it"
 
 
+def test_a_run_that_is_told_to_end_undoes_what_it_did(tmp_path: Path, host: Any) -> None:
+    with_a_line(tmp_path / "logs")
+    (tmp_path / "state").write_text("active")
+    program(tmp_path, "mkfs.ext4", "#!/bin/sh\nkill -s TERM $PPID\nsleep 1\n")
+    assert host().returncode == 1
+    assert (tmp_path / "logs" / "audit.jsonl").read_text() == "a line\n"
+    assert (tmp_path / "state").read_text().strip() == "active"
+
+
 def test_whom_a_process_of_the_user_is_left_of_gets_nothing_moved(tmp_path: Path, host: Any) -> None:
     with_a_line(tmp_path / "logs")
     (tmp_path / "state").write_text("active")
