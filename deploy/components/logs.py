@@ -1,5 +1,7 @@
 """Logs that outlive whoever wrote them, and the users who write them."""
 
+from collections.abc import Sequence
+
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -48,6 +50,7 @@ OWNERS = {
     "proxy": ("root", "www-data"),
 }
 """Who writes in each component's directory: owner and group."""
+_BOUNDED = ("vision", "gate")
 
 
 @deploy("Logs")
@@ -71,7 +74,8 @@ def apply(settings: HostSettings) -> None:
     _rotation(settings.logs)
     _journal(settings.logs)
     if settings.logs.forward:
-        _forward(settings.logs.forward)
+        bounded = _BOUNDED if settings.logs.container_max else ()
+        _forward(settings.logs.forward, [mount_unit(f"{LOGS}/{component}") for component in bounded])
     else:
         no_unit(name="Forward no logs", unit=FORWARD, path=f"/etc/systemd/system/{FORWARD}")
         absent(name="Keep no key for forwarding", path=FORWARD_PAIR)
@@ -86,7 +90,7 @@ def _users(settings: HostSettings) -> None:
 def _bounds(size: int) -> None:
     """A container owns its log directory, and could fill the disk with whatever it likes beside its log."""
     installed(name="Install what makes file systems", packages=["e2fsprogs"])
-    for component in ("vision", "gate"):
+    for component in _BOUNDED:
         place, image = f"{LOGS}/{component}", f"{LOGS}/{component}.ext4"
         file(
             name=f"Write the mount of {component}'s logs",
@@ -137,8 +141,11 @@ def _journal(settings: LogsSettings) -> None:
     unit(name="Run the journal with its configuration", unit="systemd-journald.service", restarted_by=[JOURNALD])
 
 
-def _forward(settings: ForwardSettings) -> None:
-    """An rsyslogd of our own: the distribution's, where there is one, goes on as it is."""
+def _forward(settings: ForwardSettings, mounts: Sequence[str]) -> None:
+    """An rsyslogd of our own: the distribution's, where there is one, goes on as it is.
+
+    It watches directories, and goes on with the one beneath when a file system of `mounts` appears.
+    """
     installed(name="Install rsyslog", packages=["rsyslog", "rsyslog-gnutls"])
     directory(name="Make the directory of lines that wait", path=FORWARD_STATE, mode="0700")
     file(name="Write the CA of the remote syslog", path=FORWARD_CA, content=_pem(settings.ca))
@@ -158,7 +165,7 @@ def _forward(settings: ForwardSettings) -> None:
     file(name="Write what is forwarded, and where", path=RSYSLOG, content=forwarding(settings), check=_CHECK)
     service = render(f"logs/{FORWARD}.j2", configuration=RSYSLOG, state=FORWARD_STATE)
     file(name="Write the service that forwards logs", path=f"/etc/systemd/system/{FORWARD}", content=service)
-    unit(name="Forward logs", unit=FORWARD, restarted_by=[RSYSLOG, FORWARD_CA, FORWARD_PAIR])
+    unit(name="Forward logs", unit=FORWARD, restarted_by=[RSYSLOG, FORWARD_CA, FORWARD_PAIR, *mounts])
 
 
 def forwarding(settings: ForwardSettings) -> str:

@@ -16,8 +16,9 @@ def unit(unit: str, restarted_by: Sequence[str] = (), reloaded_by: Sequence[str]
     """The unit is enabled, active, and has read its files.
 
     A file that changed after the unit's last change of state has not been read yet: one of `restarted_by` (the unit's
-    own file and drop-ins are always among them) restarts it, one of `reloaded_by` reloads it. Nothing depends on
-    "changed in this run", so a run that died between the write and the restart is completed by the next one.
+    own file and drop-ins are always among them) restarts it, one of `reloaded_by` reloads it. Another unit can stand
+    among them: its last change of state counts. Nothing depends on "changed in this run", so a run that died between
+    the write and the restart is completed by the next one.
     """
     seen = observed(host)
     found = seen.unit(unit)
@@ -76,6 +77,7 @@ def _needs(
 
 
 def _newer(seen: Observed, found: dict[str, object], paths: Sequence[str]) -> bool:
-    """Was one of these changed after the unit's last change of state?"""
-    files = [seen.file(path) for path in paths]
-    return any(file["ctime"] > found["changed"] for file in files if file)
+    """Was one of these, files or units, changed after the unit's last change of state?"""
+    files, units = [seen.file(path) for path in paths], [seen.unit(path) for path in paths]
+    changes = [*(file["ctime"] for file in files if file), *(unit["changed"] for unit in units if unit)]
+    return any(change > found["changed"] for change in changes)

@@ -60,6 +60,16 @@ class LogsSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_container_has_room_to_turn_over(self) -> Self:
+        """A log can grow beyond max_size for an hour, and lies there twice while it is packed."""
+        if self.container_max and 8 * in_bytes(self.max_size) > in_bytes(self.container_max):
+            raise ValueError(
+                f"container_max ({self.container_max}) is less than 8 times max_size ({self.max_size}):"
+                " raise container_max, or lower max_size"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_log_has_room(self) -> Self:
         one = in_bytes(self.max_size) * (self.keep + 1)
         if one > in_bytes(self.max_total):

@@ -12,7 +12,7 @@ _sudo = True
 
 preflight = {"min_disk_gb": 5, "min_memory_gb": 4}
 
-logs = {"max_size": "20m", "keep": 40, "max_total": "1g", "container_max": "128m", "journal_max": "200m"}
+logs = {"max_size": "20m", "keep": 40, "max_total": "1g", "container_max": "160m", "journal_max": "200m"}
 
 release = {
     "variant": "cpu",

@@ -5,10 +5,12 @@ can change or remove it. (The live log cannot be append-only: then the ledger co
 logrotate rename it. Its chain guards it.)
 
 More than `keep` files of a log, and more than `most` bytes of all, are removed: the oldest file of the largest log
-first, so that who floods one log drives out that log. In a directory that is a file system of its own, turned-over
-files may take three quarters of it: the rest is for the live log, so that it never meets the end. Lines that nobody
-has verified or copied yet are no exception, or a full disk would be in their writers' hands; the removal is told, and
-the gap in the chain shows to who has not seen the lines.
+first, so that who floods one log drives out that log. In a directory that is a file system of its own, logs may take
+three quarters of it, the live ones included: then turned-over files go, because logrotate needs room to pack one before
+it turns over the next. A live log of which nothing was turned over is not counted: that one can be turned over without
+any room, and until then it drives out nothing of another log. Lines that nobody has verified or copied yet are no
+exception, or a full disk would be in their writers' hands; the removal is told, and the gap in the chain shows to who
+has not seen the lines.
 """
 
 from __future__ import annotations
@@ -80,13 +82,16 @@ def remove(place: Path, keep: int, most: int) -> tuple[list[Removed], int]:
 
 
 def crowded(place: Path) -> list[str]:
-    """Directories that are file systems of their own and have less than a tenth left: logs alone never do that."""
+    """Directories that are file systems of their own and have less than a tenth left.
+
+    After a removal that is what is no log, or a log that took all of it since it was turned over.
+    """
     found = {directory: os.statvfs(directory) for directory in _rooms(place)}
     return [str(path) for path, status in found.items() if status.f_bavail * 10 < status.f_blocks]
 
 
 def _rooms(place: Path) -> dict[Path, int]:
-    """What turned-over files may take in each directory of `place` that is a file system of its own."""
+    """What logs may take in each directory of `place` that is a file system of its own."""
     rooms = {}
     for directory in sorted(place.iterdir()):
         if directory.is_mount() and not directory.is_symlink():
@@ -108,7 +113,7 @@ def _excess(files: list[_File], keep: int, most: int, rooms: dict[Path, int]) ->
         if len(of_log) > keep:
             return of_log[0], "keep"
     for directory, room in rooms.items():
-        there = {log: sum(file.bytes for file in of_log) for log, of_log in turned_over.items() if log[0] == directory}
+        there = {log: sizes[log] for log in turned_over if log[0] == directory}
         if sum(there.values()) > room:
             return turned_over[max(there, key=lambda log: there[log])][0], "room"
     if turned_over and sum(sizes.values()) > most:

@@ -23,8 +23,8 @@ _MAY_SET_IT = 1 << 9  # CAP_LINUX_IMMUTABLE
 def logs() -> Json:
     """Bytes on the disk, heads by path ({seq, prev}), first keys still there by path (age in seconds), and seals.
 
-    `images`: {bytes, allocated} of each file that is a container's file system; what lies in it counts as `bytes`, the
-    file does not. `taken`: what logs and images take of the disk that they lie on.
+    `images`: {bytes, allocated, file_system: bytes of the ext4 in it} of each file that is a container's file system;
+    what lies in it counts as `bytes`, the file does not. `taken`: what both take of the disk that they lie on.
     `seals`: {possible: the file system knows immutable files and root may make them, open: packed files that are not}.
     """
     found = list(_files(_PLACE))
@@ -46,7 +46,8 @@ def logs() -> Json:
         "bytes": sum(status.st_blocks * 512 for _, status in kept),
         "taken": sum(status.st_blocks * 512 for _, status in found if status.st_dev == disk),
         "images": {
-            path: {"bytes": status.st_size, "allocated": status.st_blocks * 512} for path, status in images.items()
+            path: {"bytes": status.st_size, "allocated": status.st_blocks * 512, "file_system": file_system(path)}
+            for path, status in images.items()
         },
         "journal_bytes": sum(status.st_blocks * 512 for _, status in _files(_JOURNAL)),
         "heads": heads,
@@ -56,6 +57,19 @@ def logs() -> Json:
             "open": [printable(path) for path in packed if possible and not (flags(path) or 0) & _IMMUTABLE],
         },
     }
+
+
+def file_system(path: str) -> int:
+    """Bytes of the ext4 in a file, by its superblock; 0 where there is none. (statvfs leaves out what tables take.)"""
+    try:
+        with open(path, "rb") as file:
+            superblock = file.read(2048)[1024:]
+    except OSError:
+        return 0
+    if superblock[56:58] != b"\x53\xef":
+        return 0
+    [blocks], [shift] = (struct.unpack_from("<I", superblock, at) for at in (4, 24))
+    return int(blocks) << (10 + int(shift))
 
 
 def flags(path: str) -> int | None:

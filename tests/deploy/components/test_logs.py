@@ -22,7 +22,7 @@ def rotation(**changes: Any) -> str:
 def test_sizes_are_bytes() -> None:
     """logrotate knows k, M and G, and refuses the m and g that Docker writes."""
     assert "\nsize 104857600\n" in rotation()
-    assert "\nsize 1073741824\n" in rotation(max_size="1g", keep=7)
+    assert "\nsize 1073741824\n" in rotation(max_size="1g", keep=7, container_max=None)
 
 
 def test_old_files_go_by_the_ledger_which_knows_immutable_ones_and_tells_the_journal() -> None:
@@ -37,14 +37,20 @@ def test_old_files_go_by_the_ledger_which_knows_immutable_ones_and_tells_the_jou
 
 def test_one_log_that_may_take_more_than_all_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"max_size x \(keep \+ 1\) = 12.9 GB"):
-        LogsSettings.model_validate({"max_size": "1g", "keep": 11})
-    assert LogsSettings.model_validate({"max_size": "1g", "keep": 9}).room == 15 << 30
+        LogsSettings.model_validate({"max_size": "1g", "keep": 11, "container_max": None})
+    assert LogsSettings.model_validate({"max_size": "256m", "keep": 9}).room == 15 << 30
     assert LogsSettings.model_validate({"max_size": "1g", "keep": 9, "container_max": None}).room == 11 << 30
 
 
 def test_containers_that_may_take_all_that_logs_may_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"two containers of container_max \(6g\)"):
         LogsSettings.model_validate({"container_max": "6g"})
+
+
+def test_a_container_s_file_system_in_which_nothing_could_be_packed_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"container_max \(64m\) is less than 8 times max_size \(100m\)"):
+        LogsSettings.model_validate({"container_max": "64m"})
+    assert LogsSettings.model_validate({"container_max": "800m"}).room
 
 
 def test_what_lies_in_a_log_directory_is_no_program_and_no_device() -> None:

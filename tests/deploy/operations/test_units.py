@@ -42,6 +42,13 @@ def test_what_was_not_read_yet_is_read(
     assert commands(unit, BOTH, units={"x.service": {**RUNNING, **changes}}, files=files)[-1] == last
 
 
+def test_another_unit_that_changed_since_restarts_it(commands: Any) -> None:
+    wanted = {"unit": "x.service", "restarted_by": ["a.mount", "none.mount"]}
+    for changed, found in ((99.0, []), (101.0, ["systemctl daemon-reload", "systemctl restart x.service"])):
+        units = {"x.service": RUNNING, "a.mount": {**RUNNING, "changed": changed}}
+        assert commands(unit, wanted, units=units) == found
+
+
 def test_a_masked_or_disabled_unit_is_enabled(commands: Any) -> None:
     found = commands(unit, {"unit": "x.service"}, units={"x.service": {**RUNNING, "enabled": "disabled"}})
     assert "systemctl enable x.service" in found

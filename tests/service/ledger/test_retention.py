@@ -122,23 +122,47 @@ def test_too_much_goes_from_the_largest_log_and_never_a_live_one(place: Path) ->
     assert left == 40 * KB
 
 
-def test_a_directory_that_is_a_file_system_keeps_a_quarter_for_its_live_log(disk: Path) -> None:
+@pytest.fixture
+def room(disk: Path) -> Iterator[int]:
+    """Kilobytes of the disk, which is empty before and after."""
+    yield shutil.disk_usage(disk).total // KB
+    for path in disk.iterdir():
+        if path.is_file():
+            path.unlink()
+
+
+def test_a_directory_that_is_a_file_system_keeps_a_quarter_free(disk: Path, room: int) -> None:
     place = disk.parent
     put(disk / "audit.jsonl", 900, 0)
-    size = shutil.disk_usage(disk).total
     for day in range(1, 5):
-        put(disk / f"audit.jsonl-2026110{day}-080000.gz", size // 5 // KB, 100 - day)
-    try:
-        [removed], _ = remove(place, keep=90, most=1 << 40)
-        assert (Path(removed.path).name, removed.why) == ("audit.jsonl-20261101-080000.gz", "room")
-        assert crowded(place) == []
-        put(disk / "junk", (shutil.disk_usage(disk).free - size // 20) // KB, 0)
-        assert remove(place, keep=90, most=1 << 40)[0] == [], "what is no log drives no log out"
-        assert crowded(place) == [str(disk)]
-    finally:
-        for path in disk.iterdir():
-            if path.is_file():
-                path.unlink()
+        put(disk / f"audit.jsonl-2026110{day}-080000.gz", room // 5, 100 - day)
+    [removed], _ = remove(place, keep=90, most=1 << 40)
+    assert (Path(removed.path).name, removed.why) == ("audit.jsonl-20261101-080000.gz", "room")
+    assert crowded(place) == []
+    put(disk / "junk", shutil.disk_usage(disk).free // KB - room // 20, 0)
+    assert remove(place, keep=90, most=1 << 40)[0] == [], "what is no log drives no log out"
+    assert crowded(place) == [str(disk)]
+
+
+def test_a_live_log_that_took_the_quarter_gets_it_back(disk: Path, room: int) -> None:
+    """Else logrotate could never pack the file before it, nor turn the live one over: full for ever."""
+    put(disk / "audit.jsonl-20261101-080000.gz", room * 4 // 10, 100)
+    put(disk / "audit.jsonl-20261102-080000", room * 3 // 10, 50)
+    put(disk / "audit.jsonl", shutil.disk_usage(disk).free // KB - 64, 0)
+    [removed], _ = remove(disk.parent, keep=90, most=1 << 40)
+    assert (Path(removed.path).name, removed.why) == ("audit.jsonl-20261101-080000.gz", "room")
+    assert shutil.disk_usage(disk).free // KB > room // 4
+
+
+def test_another_log_s_live_file_drives_out_nothing_of_this_one(disk: Path, room: int) -> None:
+    """Who takes a container over could otherwise remove what it had logged, by one large file with a log's name."""
+    put(disk / "audit.jsonl-20261101-080000.gz", room // 10, 100)
+    put(disk / "evil.jsonl", room * 7 // 10, 0)
+    assert remove(disk.parent, keep=90, most=1 << 40)[0] == []
+    put(disk / "evil.jsonl-20261102-080000", room // 10, 50)
+    assert [Path(one.path).name for one in remove(disk.parent, keep=90, most=1 << 40)[0]] == [
+        "evil.jsonl-20261102-080000"
+    ]
 
 
 def test_nothing_but_turned_over_logs_is_ever_removed(place: Path) -> None:

@@ -1,5 +1,7 @@
 """What the snapshot tells of casemate's logs."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,24 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     assert list(found["keys"]) == [str(audit)]
     assert 0 <= found["keys"][str(audit)] < 60
     assert 5000 <= found["bytes"] < 1 << 20
-    assert found["images"] == {str(tmp_path / "vision.ext4"): {"bytes": 1 << 20, "allocated": 1 << 20}}
+    assert found["images"] == {
+        str(tmp_path / "vision.ext4"): {"bytes": 1 << 20, "allocated": 1 << 20, "file_system": 0}
+    }
     assert found["taken"] == found["bytes"] + (1 << 20)
     assert found["journal_bytes"] == 0
     assert first_key(audit).read_text().strip() not in str(found)
     assert beside(audit).read_text().rpartition('"key": "')[2][:64] not in str(found)
     if found["seals"]["possible"]:
         assert [Path(path).name for path in found["seals"]["open"]] == ["log.jsonl-20261123-080000.gz"]
+
+
+@pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="needs e2fsprogs")
+def test_a_file_can_have_grown_before_the_file_system_in_it(tmp_path: Path) -> None:
+    image = tmp_path / "vision.ext4"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    with image.open("r+b") as file:
+        file.truncate(64 << 20)
+    assert module.file_system(str(image)) == 16 << 20
+    assert module.file_system(str(tmp_path / "none")) == 0
