@@ -25,8 +25,8 @@ _HERE = str(Path(__file__).parents[2])  # A directory, or the zipped program.
 class Lanes:
     """So many lanes to a process that works `when`, see hasher.py; a lane is one thread's at a time.
 
-    A process that has died, as it may at any file that is cut meanwhile, is replaced, and asked again; if that one dies
-    too, the file is read here, in the slower way that cannot die.
+    The process is started for the first file. One that has died, as it may at any file that is cut meanwhile, is
+    replaced, and asked again; if that one dies too, the file is read here, in the slower way that cannot die.
     """
 
     def __init__(self, count: int, when: str) -> None:
@@ -35,7 +35,6 @@ class Lanes:
         self._process: subprocess.Popen[bytes] | None = None
         self._lanes: Sequence[socket.socket] = ()
         self._closed = False
-        self._start()
 
     @property
     def pid(self) -> int | None:

@@ -21,10 +21,20 @@ MEGABYTE = 1 << 20
 
 
 @pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    one = Lanes(LANES, hasher.LAST)
+def lanes(tmp_path: Path) -> Iterator[Lanes]:
+    one = begun(tmp_path)
     yield one
     one.close()
+
+
+def begun(folder: Path) -> Lanes:
+    """With its process: the first file starts it."""
+    one = Lanes(LANES, hasher.LAST)
+    assert one.pid is None
+    (folder / "first").write_bytes(b"x")
+    assert hashed(one, folder / "first")
+    assert one.pid
+    return one
 
 
 def hashed(lanes: Lanes, file: Path, size: int | None = None, lane: int = 0) -> bytes | None:
@@ -152,7 +162,7 @@ def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Pa
 
 
 def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
-    one = Lanes(LANES, hasher.IDLE)
+    one = begun(tmp_path)
     pid = one.pid
     assert pid
     for lane in one._lanes:
