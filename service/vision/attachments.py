@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import secrets
 
-_HEAD = re.compile(rb"data:image/(?:jpeg|jpg|png|webp);base64,")
+DATA_URL = "data:image/(?:jpeg|jpg|png|webp);base64,"
+"""How a picture's URL begins: a regular expression."""
+_HEAD = re.compile(DATA_URL.encode("ascii"))
 _LARGE = 1 << 16
 """Bytes; smaller ones are not worth it."""
 _BEGINNINGS = 1000

@@ -15,12 +15,12 @@ import numpy as np
 import pybase64
 from PIL import Image
 
-from service.vision.attachments import Attachment
+from service.vision.attachments import DATA_URL, Attachment
 from service.vision.conversation import Picture
 from service.vision.structure import too_complex
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_URL = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,")
+_URL = re.compile(DATA_URL)
 _GAP = 2.0
 """Down to so many times its final size a picture is made smaller in the quickest way; what remains is resampled well.
 
