@@ -12,6 +12,8 @@ from deploy.lab.host import LabHost
 from deploy.lab.lab import Lab
 from deploy.paths import ROOT
 
+_LONGEST_SECONDS = 900
+"""A command that hangs fails its test; a first deploy to two busy hosts takes two minutes."""
 CASEMATE = str(ROOT / ".venv" / "bin" / "casemate")
 _INVENTORY = """from pathlib import Path
 
@@ -48,7 +50,13 @@ class Deployment:
     ) -> subprocess.CompletedProcess[str]:
         """Run a verb; asserts its exit status, and that no traceback is ever shown to a user."""
         done = subprocess.run(
-            self.command(verb, *arguments), cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+            self.command(verb, *arguments),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            timeout=_LONGEST_SECONDS,
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert status is None or done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
