@@ -9,7 +9,9 @@ import click
 from deploy.cli import options, output
 from deploy.operations.built import built
 from deploy.release.signed import Signed, kept_releases, read_signed
+from deploy.release.statement import SIGNATURE
 from deploy.release.verification import verify_release
+from deploy.release.weights import public_key
 from deploy.settings.load import load_inventory
 
 
@@ -44,7 +46,7 @@ def show(as_json: bool) -> None:
 @click.argument("release_id", metavar="[RELEASE]", required=False)
 @options.as_json
 def verify(release_id: str | None, as_json: bool) -> None:
-    """Verify the signature, image layers and model files of RELEASE, or of the newest; exits with 1 on any fault."""
+    """Verify both signatures, image layers and model files of RELEASE, or of the newest; exits with 1 on any fault."""
     if release_id is None:
         newest = next(iter(kept_releases()), None)
         if newest is None:
@@ -70,7 +72,13 @@ def summary(signed: Signed) -> dict[str, Any]:
         "created": found.created,
         "variant": signed.settings.variant,
         "image": {**found.image.model_dump(), "size": sum(found.image.sizes)},
-        "model": {"name": found.model.name, "size": sum(file.size for file in found.model.files.values())},
+        "model": {
+            "name": found.model.name,
+            "size": sum(file.size for file in found.model.files.values()),
+            "signature": str(signed.directory / SIGNATURE),
+            "public_key": str(public_key(signed.settings)),
+            "publisher_key": signed.settings.publisher_key,
+        },
         "configuration_sha256": found.configuration_sha256,
         "lock": found.lock,
     }

@@ -70,7 +70,7 @@ def built(settings: HostSettings) -> Built:
     key = settings.release.model_dump_json()
     with _one_at_a_time:
         if key not in _made:
-            _made[key] = (build_image(settings.release, _tell), read_model(settings.release))
+            _made[key] = (build_image(settings.release, _tell), read_model(settings.release, _tell))
     image, model = _made[key]
     specs = configuration(settings)
     return Built(settings.release, image, model, specs, contents(settings.release, image, model, specs))

@@ -46,6 +46,11 @@ class ModelPart(_Part):
     name: str
     files: dict[str, FilePart]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Hex SHA-256 by path."""
+        return {name: file.sha256 for name, file in self.files.items()}
+
 
 class Contents(_Part):
     """What the release id stands for: the same contents are the same release, whenever they are signed."""

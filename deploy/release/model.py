@@ -1,14 +1,16 @@
 """The model's files: only what holds numbers and settings, nothing that could run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from deploy.errors import CasemateError
 from deploy.release.digests import sha256_of
+from deploy.release.publisher import check_published, published_digests
 from deploy.release.safetensors import BadHeader, tensors
+from deploy.release.statement import SIGNATURE
 from deploy.settings.release import ReleaseSettings
 
 _INDEX = "model.safetensors.index.json"
@@ -35,8 +37,11 @@ class Model:
     directory: Path
 
 
-def read_model(settings: ReleaseSettings) -> Model:
-    """The model as it lies there; raises CasemateError with every fault of the directory at once."""
+def read_model(settings: ReleaseSettings, tell: Callable[[str], None]) -> Model:
+    """The model as it lies there; raises CasemateError with every fault of the directory at once.
+
+    Where `publisher_key` is set, it is exactly what the publisher signed.
+    """
     directory = settings.model
     if not directory.is_dir():
         raise CasemateError(
@@ -50,21 +55,42 @@ def read_model(settings: ReleaseSettings) -> Model:
             f"release.model: {directory} cannot be served: {'; '.join(faults)}",
             next="take the files from the model's publisher again, safetensors only",
         )
+    published = published_digests(settings, tell)
     hashed = {name: File(sha256_of(path), path.stat().st_size) for name, path in files.items()}
+    if published is not None:
+        # Without what a publisher signs and nobody here ships: hidden files, code, pictures.
+        signed = {name: digest for name, digest in published.items() if _served(PurePosixPath(name))}
+        check_published(settings, signed, {name: file.sha256 for name, file in hashed.items()})
     return Model(settings.model_name, hashed, directory)
 
 
 def _files(directory: Path) -> list[Path]:
-    """All files. Hidden directories are a download's notes (.cache, .git) and are not part of the model."""
+    """All files but the signature. What is hidden (.cache, .git) are a download's notes and no part of the model."""
+    signature = directory / SIGNATURE
     inside = (path for path in sorted(directory.rglob("*")) if not path.is_dir() or path.is_symlink())
-    return [path for path in inside if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
+    inside = (path for path in inside if path != signature or not path.is_file())
+    return [path for path in inside if not _hidden(path.relative_to(directory))]
+
+
+def _hidden(name: PurePath) -> bool:
+    return any(part.startswith(".") for part in name.parts)
+
+
+def _served(name: PurePath) -> bool:
+    return not _hidden(name) and _holds_no_code(name)
+
+
+def _holds_no_code(name: PurePath) -> bool:
+    return name.suffix in _ALLOWED or name.name in _BY_NAME
 
 
 def _strangers(files: dict[str, Path]) -> Iterator[str]:
     for name, path in files.items():
         if not path.is_file():
             yield f"{name} is neither a file nor a link to one"
-        elif path.suffix not in _ALLOWED and path.name not in _BY_NAME:
+        elif PurePosixPath(name).parts[0] == SIGNATURE:
+            yield f"{name} lies where a signature is expected, and signatures do not cover what is there"
+        elif not _holds_no_code(path):
             yield f"{name} may hold code or pickles (allowed: {', '.join(_ALLOWED)})"
 
 

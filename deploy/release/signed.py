@@ -12,6 +12,8 @@ from deploy.release.manifest import Manifest, contents, stamped
 from deploy.release.model import Model
 from deploy.release.private import make_private
 from deploy.release.signature import sign, verify
+from deploy.release.statement import SIGNATURE
+from deploy.release.weights import sign_weights
 from deploy.settings.release import ReleaseSettings
 
 
@@ -35,6 +37,9 @@ def signed_release(
     going back to earlier contents would look like a replay), its signature does not hold, or it is damaged.
     """
     found = contents(settings, image, model, configuration)
+    directory = _releases() / found.id
+    make_private(directory)
+    sign_weights(directory / SIGNATURE, found.model.name, found.model.digests, settings)
     try:
         kept = read_signed(found.id)
         verify(kept.document, kept.signature, settings)
@@ -43,8 +48,6 @@ def signed_release(
     except CasemateError:
         pass  # not there, damaged, or by a key of before: sign it now
     document = stamped(found, newer_than).document()
-    directory = _releases() / found.id
-    make_private(directory)
     # The manifest goes last: one that is there has its signature, and one with an older signature is signed again.
     digests.write(directory / "settings.json", settings.model_dump_json(indent=2).encode())
     digests.write(directory / "manifest.json.sig", sign(document, settings))

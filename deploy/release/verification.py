@@ -9,6 +9,8 @@ from deploy.release import digests
 from deploy.release.layer import cached_paths
 from deploy.release.signature import verify
 from deploy.release.signed import Signed
+from deploy.release.statement import SIGNATURE
+from deploy.release.weights import verify_weights
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,9 @@ class Check:
 
 
 def verify_release(signed: Signed) -> Iterator[Check]:
-    """Signature, then each of the image's layers, then each of the model's files."""
+    """Both signatures, then each of the image's layers, then each of the model's files."""
     yield Check("signature", _signature(signed))
+    yield Check(SIGNATURE, _weights(signed))
     image = signed.manifest.image
     layers = cached_paths()
     for layer in image.layers:
@@ -33,6 +36,14 @@ def verify_release(signed: Signed) -> Iterator[Check]:
 def _signature(signed: Signed) -> str | None:
     try:
         verify(signed.document, signed.signature, signed.settings)
+    except CasemateError as error:
+        return error.message
+    return None
+
+
+def _weights(signed: Signed) -> str | None:
+    try:
+        verify_weights(signed.directory / SIGNATURE, signed.manifest.model.digests, signed.settings)
     except CasemateError as error:
         return error.message
     return None

@@ -20,6 +20,10 @@ class ReleaseSettings(Settings):
     )
     model: OperatorPath = Field(description="Directory of the model's safetensors on the operator's machine.")
     model_name: str = Field(pattern=NAME, description="What clients call the model, such as glm-4.6v-flash.")
+    publisher_key: OperatorPath | None = Field(
+        None,
+        description="Public key (PEM) of the model's publisher: its model.sig must be there and hold; None: not asked.",
+    )
     signing_key: OperatorPath = Field(
         STATE / "signing" / "release", description="OpenSSH private key that signs releases; made when absent."
     )

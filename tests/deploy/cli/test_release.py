@@ -56,6 +56,7 @@ def test_build_names_each_hosts_release(sign: Sign, monkeypatch: pytest.MonkeyPa
     assert found[0]["release"] == sign("1g").manifest.release != found[1]["release"]
     assert found[0]["image"]["size"] == sum(found[0]["image"]["sizes"])
     assert "2 signed" in result.stderr
+    assert all(Path(found[0]["model"][key]).is_file() for key in ("signature", "public_key"))
 
 
 def test_show_lists_the_newest_first(sign: Sign) -> None:
@@ -77,7 +78,7 @@ def test_verify_judges_the_newest(sign: Sign) -> None:
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert (found["release"], found["verified"]) == (release_id, True)
-    assert [check["part"].split()[0] for check in found["checks"]] == ["signature", "layer", "model"]
+    assert [check["part"].split()[0] for check in found["checks"]] == ["signature", "model.sig", "layer", "model"]
 
 
 def test_verify_names_what_is_not_as_signed(sign: Sign, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def image(tmp_path: Path) -> Image:
 @pytest.fixture
 def found(model: Path, settings: Settings, tmp_path: Path) -> Contents:
     configuration: dict[str, Any] = {"vision": {"image": "x", "environment": {"NAME": "Gewölbe"}}, "gate": {}}
-    return contents(settings(), image(tmp_path), read_model(settings()), configuration)
+    return contents(settings(), image(tmp_path), read_model(settings(), print), configuration)
 
 
 def test_the_id_does_not_depend_on_when_it_is_signed(found: Contents) -> None:

@@ -16,12 +16,12 @@ Settings = Callable[..., ReleaseSettings]
 
 def fault(settings: Settings) -> str:
     with pytest.raises(CasemateError, match=r"release\.model") as error:
-        read_model(settings())
+        read_model(settings(), print)
     return error.value.message
 
 
 def test_every_file_is_listed_with_its_hash(model: Path, settings: Settings) -> None:
-    found = read_model(settings())
+    found = read_model(settings(), print)
     assert list(found.files) == [
         "README.md",
         "config.json",
@@ -36,9 +36,9 @@ def test_every_file_is_listed_with_its_hash(model: Path, settings: Settings) -> 
 
 
 def test_a_changed_file_is_hashed_again(model: Path, settings: Settings) -> None:
-    before = read_model(settings()).files["config.json"]
+    before = read_model(settings(), print).files["config.json"]
     (model / "config.json").write_text('{"model_type": "TINY"}')
-    after = read_model(settings()).files["config.json"]
+    after = read_model(settings(), print).files["config.json"]
     assert before.size == after.size
     assert before.sha256 != after.sha256
 
@@ -78,7 +78,7 @@ def test_shards_are_exactly_those_of_the_index(model: Path, settings: Settings) 
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
     assert "model-2.safetensors is missing" in fault(settings)
     (model / "model-2.safetensors").write_bytes(weights)
-    read_model(settings())
+    read_model(settings(), print)
     (model / "model-3.safetensors").write_bytes(weights)
     assert "model-3.safetensors is not among the files" in fault(settings)
 
@@ -92,7 +92,7 @@ def test_links_into_a_download_cache_are_followed_and_dead_ones_named(model: Pat
     blob = model.with_name("blob")
     (model / "config.json").rename(blob)
     (model / "config.json").symlink_to(blob)
-    assert read_model(settings()).files["config.json"].size == blob.stat().st_size
+    assert read_model(settings(), print).files["config.json"].size == blob.stat().st_size
     blob.unlink()
     assert "config.json is neither a file nor a link to one" in fault(settings)
 
@@ -100,7 +100,7 @@ def test_links_into_a_download_cache_are_followed_and_dead_ones_named(model: Pat
 def test_a_downloads_own_notes_are_no_part_of_the_model(model: Path, settings: Settings) -> None:
     (model / ".cache").mkdir()
     (model / ".cache" / "x.lock").write_bytes(b"")
-    assert ".cache/x.lock" not in read_model(settings()).files
+    assert ".cache/x.lock" not in read_model(settings(), print).files
 
 
 def test_a_missing_directory_is_named(settings: Settings, tmp_path: Path) -> None:

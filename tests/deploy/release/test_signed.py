@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import CasemateError
+from deploy.release import digests
 from deploy.release.image import Image, build_image
 from deploy.release.model import read_model
 from deploy.release.signed import Signed, kept_releases, read_signed, signed_release
@@ -25,7 +26,7 @@ def release(image: Image, model: Path, settings: Settings) -> Callable[..., Sign
     def make(newer_than: int = 0, limit: str = "1g", **changed: object) -> Signed:
         mine = settings(**changed)
         configuration = {"vision": {"memory": limit}, "gate": {}}
-        return signed_release(mine, image, read_model(mine), configuration, newer_than)
+        return signed_release(mine, image, read_model(mine, print), configuration, newer_than)
 
     return make
 
@@ -49,7 +50,7 @@ def test_going_back_to_earlier_contents_is_signed_anew(release: Callable[..., Si
     assert again.manifest.sequence > other.manifest.sequence > first.manifest.sequence
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "manifest.json.sig", "settings.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.json.sig", "model.sig", "settings.json"])
 def test_a_damaged_release_is_signed_anew(release: Callable[..., Signed], name: str) -> None:
     first = release()
     (first.directory / name).write_bytes(b"{")
@@ -65,6 +66,28 @@ def test_another_key_signs_anew(release: Callable[..., Signed], tmp_path: Path) 
     assert first.signature != second.signature
 
 
+def test_a_release_without_a_signature_of_its_weights_gets_one_and_keeps_its_own(
+    release: Callable[..., Signed],
+) -> None:
+    first = release()
+    (first.directory / "model.sig").unlink()
+    again = release()
+    assert (first.document, first.signature) == (again.document, again.signature)
+    assert (first.directory / "model.sig").is_file()
+
+
+def test_nothing_is_hashed_for_signing(release: Callable[..., Signed], monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed, read = [], digests.read_sha256
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(digests, "read_sha256", counted)
+    release()
+    assert hashed.count("model.safetensors") == 1
+
+
 def test_the_newest_is_shown_first(release: Callable[..., Signed]) -> None:
     first = release()
     second = release(limit="2g", newer_than=first.manifest.sequence)
@@ -78,16 +101,22 @@ def test_an_unknown_release_is_named() -> None:
 
 def test_a_whole_release_verifies(release: Callable[..., Signed]) -> None:
     checks = list(verify_release(release()))
-    assert len(checks) == 1 + 4 + 5
+    assert len(checks) == 2 + 4 + 5
     assert {check.fault for check in checks} == {None}
 
 
-@pytest.mark.parametrize("part", ["signature", "layer", "absent layer", "model", "absent model"])
+@pytest.mark.parametrize(
+    "part", ["signature", "model.sig", "absent model.sig", "layer", "absent layer", "model", "absent model"]
+)
 def test_each_change_is_found(release: Callable[..., Signed], image: Image, model: Path, part: str) -> None:
     signed = release()
     match part:
         case "signature":
             (signed.directory / "manifest.json.sig").write_bytes(b"none")
+        case "model.sig":
+            (signed.directory / "model.sig").write_bytes(b"none")
+        case "absent model.sig":
+            (signed.directory / "model.sig").unlink()
         case "layer":
             image.layers[1].path.write_bytes(b"other")
         case "absent layer":
