@@ -24,6 +24,7 @@ from service.sentinel.event import Gap
 from service.sentinel.heartbeat import Heartbeat
 from service.sentinel.judge import Judge
 from service.sentinel.layout import Layout
+from service.sentinel.names import Names
 from service.sentinel.quarantine import Quarantine
 from service.sentinel.reader import Reader
 from service.sentinel.readiness import Readiness
@@ -60,7 +61,12 @@ class Daemon:
         self._coverage = Coverage(layout, configuration, self._source, self._containers, recorder)
         self._dirty = Dirty(configuration.group_seconds)
         self._sweeper = Sweeper(
-            layout.database, self._dirty, lambda: self._coverage.territory, configuration.sweep_seconds, self._swept
+            layout.database,
+            self._dirty,
+            lambda: self._coverage.territory,
+            configuration.sweep_seconds,
+            self._swept,
+            self._source.linked,
         )
         self._quarantine = Quarantine(self._containers, recorder, layout.quarantine, alerts=layout.log)
         self._judge = judge = Judge(
@@ -72,6 +78,7 @@ class Daemon:
             meanings=self._containers.meanings,
             sweep=self._sweeper.ask,
             react=self._quarantine.react,
+            names=Names(self._source.linked, self._dirty),
         )
         self._bounds = Bounds(lambda: self._coverage.territory, store)
         self._baseline = Baseline(layout, host_name(layout))
@@ -80,7 +87,9 @@ class Daemon:
         settings = origins(configuration.sets)
         self._enrolment = Enrolment(judge, self._bounds, self._acceptance, self._windows, recorder, settings)
         who = Asked() if configuration.who else None
-        self._reader = Reader(self._source, self._dirty, lambda: self._coverage.territory, self._gap, who)
+        self._reader = Reader(
+            self._source, self._dirty, lambda: self._coverage.territory, self._gap, self._sweeper.named, who
+        )
         self._condition = condition = Condition(
             source=self._source,
             why=self._why,

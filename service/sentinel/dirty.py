@@ -115,6 +115,12 @@ class Dirty:
             self._calls.append((self._number, what))
             self._changed.notify_all()
 
+    def kept(self, what: Callable[[], None]) -> None:
+        """Let the judge call it when all that he is judging now is kept."""
+        with self._changed:
+            self._calls.appendleft((0, what))
+            self._changed.notify_all()
+
     def take(self, most: int, seconds: float) -> tuple[list[Dirt], list[Callable[[], None]]]:
         """What is due, and what to call after it; waits for it no longer than `seconds`. What was taken is judged."""
         end = time.monotonic() + seconds

@@ -33,6 +33,17 @@ class Gap:
     at: float
 
 
+@dataclass(frozen=True)
+class Named:
+    """A file got one more name, and may have lost it since: by that name nothing of what is done to it is told yet.
+
+    `device`, `inode`: as lstat has them. Whether it is one that is watched, the source does not know.
+    """
+
+    device: int
+    inode: int
+
+
 class WatchLimit(Exception):
     """The kernel has no more watches; the message says how many there are and which setting of it to raise."""
 
@@ -60,7 +71,13 @@ class Source(Protocol):
     def forget(self, root: bytes) -> None:
         """The root is of no interest any more."""
 
-    def read(self) -> Sequence[Event | Gap]:
+    def linked(self, path: bytes, *, again: bool) -> bool:
+        """What lies there, below a root, has several names: what is done by any is told at this path from here on.
+
+        False: it was before, or cannot be. `again`: it may be another file than the last time.
+        """
+
+    def read(self) -> Sequence[Event | Gap | Named]:
         """What came since, in order; empty when there is nothing. Drains the kernel's queue first of all."""
 
     def close(self) -> None: ...

@@ -11,11 +11,23 @@ import time
 from collections.abc import Sequence
 
 from service.sentinel import fanotify_calls as calls
-from service.sentinel.event import Event, Gap
+from service.sentinel.event import Event, Gap, Named
 from service.sentinel.filesystems import FileSystems, Spot, Unmarkable
+from service.sentinel.links import Links
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.places import OUTSIDE, Place, Places
-from service.sentinel.told import DELETE, MOVED, MOVED_FROM, MOVED_TO, ONDIR, Q_OVERFLOW, STRUCTURE, Told
+from service.sentinel.told import (
+    CHANGED,
+    CREATE,
+    DELETE,
+    MOVED,
+    MOVED_FROM,
+    MOVED_TO,
+    ONDIR,
+    Q_OVERFLOW,
+    STRUCTURE,
+    Told,
+)
 from service.sentinel.way import Way
 
 _EVENT = struct.Struct("=IBBHQii")  # length, version, reserved, length of this, mask, descriptor, pid
@@ -48,6 +60,7 @@ class Fanotify:
         self._ready.register(self._told.waker, select.EPOLLIN)
         self._filesystems = FileSystems(self._fanotify, self._mounts)
         self._places = Places(self._filesystems)
+        self._links = Links()
         self._roots: set[bytes] = set()
         self._parked: dict[bytes, list[_Told]] = {}  # by the key of a directory that is gone, until told where it was
         self._parked_size = 0
@@ -73,6 +86,10 @@ class Fanotify:
         with self._lock:
             self._roots.discard(root)
             self._places.take(root)
+            self._links.forget(root)
+
+    def linked(self, path: bytes, *, again: bool) -> bool:
+        return self._links.put(path, again)
 
     def close(self) -> None:
         self._ready.close()
@@ -81,7 +98,7 @@ class Fanotify:
         self._filesystems.let_go()
         os.close(self._fanotify)
 
-    def read(self) -> Sequence[Event | Gap]:
+    def read(self) -> Sequence[Event | Gap | Named]:
         with self._lock:
             # Where a mount came or went meanwhile, paths are to be sought in what is mounted now.
             changed = self._mounts.news()
@@ -101,7 +118,7 @@ class Fanotify:
             return self._told.take()
 
     def _understand(self, data: bytes) -> None:
-        position, end, at, known = 0, len(data), time.time(), self._places.known
+        position, end, at, known, links = 0, len(data), time.time(), self._places.known, self._links
         while position < end:
             length, _version, _reserved, head, mask, _descriptor, pid = _EVENT.unpack_from(data, position)
             record, position = position + head, position + length
@@ -109,9 +126,16 @@ class Fanotify:
                 self._gaps("fanotify's queue was full")
                 continue
             kind, _padding, size, _filesystem, bytes_ = _RECORD.unpack_from(data, record)
-            if kind != calls.DFID_NAME:
-                continue  # Only the number of links to a file changed; each link has an event of its own.
             key = data[record + 4 : record + 20 + bytes_]
+            if kind != calls.DFID_NAME:  # Only the number of links to a file changed; each has an event of its own too.
+                links.counted(key)
+                self._by_other_name(key, mask, pid, at)
+                continue
+            target = data[record + size + 4 : position]  # The last record; a handle has no odd bytes to be filled up.
+            if target in links.paths:
+                self._by_other_name(target, mask, pid, at)
+            elif mask & CREATE and links.made(target) and (found := self._filesystems.file(target)):
+                self._told.named(found.st_dev, found.st_ino)
             place = known.get(key)
             if place is OUTSIDE and not mask & ONDIR:
                 continue
@@ -119,11 +143,12 @@ class Fanotify:
             if place is not None and not mask & ONDIR:
                 self._tell(place, name, mask, pid, at)
                 continue
-            target = b""
-            if (record := record + size) < position:
-                bytes_ = _RECORD.unpack_from(data, record)[4]
-                target = data[record + 4 : record + 20 + bytes_]
             self._follow((key, name, mask, target, pid, at))
+
+    def _by_other_name(self, target: bytes, mask: int, pid: int, at: float) -> None:
+        """It may be one of which nothing else will tell."""
+        for path in self._links.paths.get(target, ()):
+            self._told.event(path, mask & CHANGED, at, pid)
 
     def _follow(self, told: _Told) -> None:
         """One event that may concern where directories are, or lies in one whose place is to be found."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from typing import Any
 
 from service.sentinel.told import ATTRIB, CLOSE_WRITE, MODIFY, ONDIR, STRUCTURE
@@ -16,7 +17,8 @@ DFID_NAME = 2
 _CLOEXEC, _NONBLOCK, _UNLIMITED_QUEUE = 0x1, 0x2, 0x10
 _REPORT_FID, _REPORT_DIR_FID, _REPORT_NAME, _REPORT_TARGET_FID = 0x200, 0x400, 0x800, 0x1000
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
-_AT_FDCWD = -100
+_AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
+_LONGEST_HANDLE = 128
 _MASK = STRUCTURE | MODIFY | ATTRIB | CLOSE_WRITE | ONDIR
 
 
@@ -40,6 +42,13 @@ def open_by_handle(on: int, handle: bytes) -> int:
     `handle` is a struct file_handle. Raises OSError: ESTALE when the file is gone.
     """
     return _called(_libc.open_by_handle_at, on, handle, os.O_PATH | os.O_CLOEXEC)
+
+
+def handle(of: int) -> bytes:
+    """The struct file_handle of an open file, as events name it. Raises OSError: EOPNOTSUPP where files have none."""
+    found = ctypes.create_string_buffer(struct.pack("=Ii", _LONGEST_HANDLE, 0), 8 + _LONGEST_HANDLE)
+    _called(_libc.name_to_handle_at, of, b"", found, ctypes.byref(ctypes.c_int()), _AT_EMPTY_PATH)
+    return found.raw[: 8 + struct.unpack_from("=I", found)[0]]
 
 
 def _called(function: Any, *arguments: Any) -> int:

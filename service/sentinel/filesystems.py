@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 from dataclasses import dataclass
 
 from service.sentinel import fanotify_calls as calls
+from service.sentinel.beneath import opened
 from service.sentinel.entry import readable
 from service.sentinel.mounts import Mount, Mounts, is_below
 
@@ -41,11 +43,7 @@ class _Seen:
 
     def path(self, key: bytes) -> bytes | None:
         """From the file system's root on; None where it is not below this mount's. Raises OSError, TooDeep."""
-        if self.opened < 0:
-            self.opened = os.open(self.mount.point, os.O_RDONLY | os.O_CLOEXEC)
-        if _id(os.fstatvfs(self.opened)) != key[:8]:
-            raise FileNotFoundError  # Something was mounted over it just now; that is told soon.
-        found = _found(calls.open_by_handle(self.opened, key[8:]))
+        found = _found(self.open(key))
         # Of what is not below the mount the kernel tells "/", or the path on the file system, which may look alike.
         if self.mount.root != b"/" and not (is_below(found.path, self.mount.point) and found.there):
             return None
@@ -53,6 +51,14 @@ class _Seen:
         if found.deep:
             raise TooDeep(path)
         return path
+
+    def open(self, key: bytes) -> int:
+        """A descriptor (O_PATH). Raises OSError."""
+        if self.opened < 0:
+            self.opened = os.open(self.mount.point, os.O_RDONLY | os.O_CLOEXEC)
+        if _id(os.fstatvfs(self.opened)) != key[:8]:
+            raise FileNotFoundError  # Something was mounted over it just now; that is told soon.
+        return calls.open_by_handle(self.opened, key[8:])
 
     def let_go(self) -> None:
         if self.opened >= 0:
@@ -104,6 +110,17 @@ class FileSystems:
                 continue
         return _ELSEWHERE if there else None
 
+    def file(self, key: bytes) -> os.stat_result | None:
+        """The file with this key; None: it is gone."""
+        for seen in self._known.get(key[:8], ()):
+            with contextlib.suppress(OSError):
+                here = seen.open(key)
+                try:
+                    return os.fstat(here)
+                finally:
+                    os.close(here)
+        return None
+
     def let_go(self) -> None:
         """Close what keeps file systems from being unmounted."""
         for known in self._known.values():
@@ -141,6 +158,15 @@ class FileSystems:
             same = [one for one in self._mounts.all if one.device == mount.device and self._mounts.at(one.point) is one]
             found = self._widest[mount.device] = min([*same, mount], key=lambda one: len(one.root))
         return found
+
+
+def key_of(path: bytes) -> bytes:
+    """The key (file system's id and handle) of what lies there, no link followed. Raises OSError."""
+    here = opened(path, os.O_PATH)
+    try:
+        return _id(os.fstatvfs(here)) + calls.handle(here)
+    finally:
+        os.close(here)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from inotify_simple import INotify, flags
 
-from service.sentinel.event import Event, Gap
+from service.sentinel.event import Event, Gap, Named
 from service.sentinel.mounts import Mount, Mounts, is_below, only_swept
 from service.sentinel.told import APPEARED, ONDIR, Q_OVERFLOW, STRUCTURE, Told
 from service.sentinel.watches import Watches, limit, setting
@@ -84,7 +84,11 @@ class Inotify:
         self._mounts.close()
         self._inotify.close()
 
-    def read(self) -> Sequence[Event | Gap]:
+    def linked(self, path: bytes, *, again: bool) -> bool:
+        """It never can be: which file it was, is not told."""
+        return False
+
+    def read(self) -> Sequence[Event | Gap | Named]:
         with self._lock:
             self._watches.limit = None
             self._drain()

@@ -20,6 +20,7 @@ from service.sentinel.dirty import Dirt, Dirty
 from service.sentinel.entry import Entry, differences
 from service.sentinel.hashing import Hashing
 from service.sentinel.look import LARGE, Unreadable, look
+from service.sentinel.names import Names
 from service.sentinel.record import Finding, Recorder
 from service.sentinel.store import ENROLLED, SETTLED, UNREADABLE, UNTOLD, Known, Pending, Store
 from service.sentinel.territory import Territory, Watched
@@ -52,10 +53,11 @@ class Judge(threading.Thread):
         meanings: Callable[[bytes], Sequence[Meaning]],
         sweep: Callable[[bytes], None],
         react: Callable[[Change, Reaction], None],
+        names: Names,
     ) -> None:
         super().__init__(name="judge", daemon=True)
         self._store, self._dirty, self._recorder, self._windows = store, dirty, recorder, windows
-        self._territory, self._sweep, self._react = territory, sweep, react
+        self._territory, self._sweep, self._react, self._names = territory, sweep, react, names
         self._verdicts = Verdicts(windows, meanings)
         self.hashing = Hashing(dirty.hashed)
         self._contents = Contents(dirty, self.hashing, windows)
@@ -63,9 +65,8 @@ class Judge(threading.Thread):
         """Roots whose entries are taken as they are found: nothing was known of them before."""
         self.has_baseline = False
         self.alive = time.monotonic()
-        self.alerts = self.by_sweep = 0
-        """Since the start: changes that nobody announced, and changes that no event had told."""
-        self.unreadable = 0
+        self.alerts = self.by_sweep = self.unreadable = 0
+        """Since the start: changes that nobody announced, changes that no event had told, what could not be read."""
         self.untold = 0
         """Batches that had to be given back since the last that was kept."""
         self._waiting: set[bytes] = set()
@@ -122,10 +123,10 @@ class Judge(threading.Thread):
         territory = self._territory()
         for dirt in dirts:
             self._waiting.discard(dirt.path)
-            watched = territory.of(dirt.path)
-            if watched is not None:
+            if watched := territory.of(dirt.path):
                 self._one(dirt, watched)
         self._record()
+        self._names.kept()
 
     def _record(self) -> None:
         """Put what was found on the disk; from then on it is known. Raises _UntoldError."""
@@ -159,7 +160,7 @@ class Judge(threading.Thread):
     def _one(self, dirt: Dirt, watched: Watched) -> None:
         known = self._store.get(dirt.path)
         try:
-            now = look(dirt.path, watched.content, LARGE)
+            now = look(dirt.path, watched.content, LARGE, several=self._names.seen)
         except Unreadable as error:
             self._cannot(dirt, watched, known, error)
             return
@@ -168,8 +169,7 @@ class Judge(threading.Thread):
             return
         if watched.content and now.kind == "file" and now.sha256 is None:
             enrolled = known.pending == ENROLLED if known else self._enrolled(dirt, watched)
-            content = self._contents.of(dirt, known, now, enrolled)
-            if content is None:
+            if (content := self._contents.of(dirt, known, now, enrolled)) is None:
                 return
             now, pending = content
         else:

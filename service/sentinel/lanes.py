@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from service.sentinel import content
@@ -19,21 +20,26 @@ _PROGRAM = (
 _PATIENCE = 5.0
 """Seconds without an answer, after which it is looked whether there can be one."""
 _ATTEMPTS = 2
+_REST = 60.0
+"""Seconds without a question, after which the process ends: it holds 10 MB. A new one costs 0.1 s of a processor."""
 _HERE = str(Path(__file__).parents[2])  # A directory, or the zipped program.
 
 
 class Lanes:
     """So many lanes to a process that works `when`, see hasher.py; a lane is one thread's at a time.
 
-    The process is started for the first file. One that has died, as it may at any file that is cut meanwhile, is
+    The process is started for the first file, and again for the first after a rest. It is ended from here, not by
+    itself, so that it never ends at a question. One that has died, as it may at any file that is cut meanwhile, is
     replaced, and asked again; if that one dies too, the file is read here, in the slower way that cannot die.
     """
 
     def __init__(self, count: int, when: str) -> None:
         self._count, self._when = count, when
-        self._turn = threading.Lock()
+        self._turn = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self._lanes: Sequence[socket.socket] = ()
+        self._asking = 0
+        self._asked_last = 0.0
         self._closed = False
 
     @property
@@ -45,12 +51,13 @@ class Lanes:
     def sha256(self, lane: int, fd: int, size: int) -> bytes | None:
         """As `content.sha256`."""
         answer = b""
-        for _ in range(_ATTEMPTS):
-            way = self._way(lane)
-            answer = self._asked(way, fd, size) if way else CANNOT_BE_MAPPED
-            if answer:
-                break
-            self._lost(way)
+        with self._held():
+            for _ in range(_ATTEMPTS):
+                way = self._way(lane)
+                answer = self._asked(way, fd, size) if way else CANNOT_BE_MAPPED
+                if answer:
+                    break
+                self._lost(way)
         if self._closed or answer == LONGER:
             return None
         return content.sha256(fd, size) if answer in (b"", CANNOT_BE_MAPPED) else answer
@@ -60,6 +67,19 @@ class Lanes:
         with self._turn:
             self._closed = True
             self._end()
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """It is not ended meanwhile because nobody needs it."""
+        with self._turn:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._asking -= 1
+                self._asked_last = time.monotonic()
+                self._turn.notify_all()
 
     def _asked(self, way: socket.socket, fd: int, size: int) -> bytes:
         """Empty when the process has died, or was stopped by somebody: then it would be waited for in vain."""
@@ -95,6 +115,16 @@ class Lanes:
             command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _HERE, self._when, *map(str, numbers)]
             self._process = subprocess.Popen(command, pass_fds=numbers)
             self._lanes = lanes
+            threading.Thread(target=self._end_after_use, args=(self._process,), name="rest", daemon=True).start()
+
+    def _end_after_use(self, process: subprocess.Popen[bytes]) -> None:
+        with self._turn:
+            while self._process is process:
+                rest = None if self._asking else self._asked_last + _REST - time.monotonic()
+                if rest is not None and rest <= 0:
+                    self._end()
+                else:
+                    self._turn.wait(rest)
 
     def _end(self) -> None:
         """Who still waits on a lane finds it at its end."""
@@ -107,6 +137,7 @@ class Lanes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
         self._lanes, self._process = (), None
+        self._turn.notify_all()
 
 
 def _stopped(pid: int | None) -> bool:

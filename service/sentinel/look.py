@@ -32,11 +32,17 @@ class Unreadable(Exception):
         super().__init__(f"{readable(path)} cannot be read: {error.strerror}; next: look at its file system and rights")
 
 
-def look(path: bytes, content: bool = True, largest: int | None = None, digest: Digest = sha256) -> Entry | None:
+def look(
+    path: bytes,
+    content: bool = True,
+    largest: int | None = None,
+    digest: Digest = sha256,
+    several: Callable[[bytes], None] | None = None,
+) -> Entry | None:
     """What lies there, None for nothing; no link is followed, the last or any before it. Raises Unreadable.
 
     `content`: hash it by `digest`, unless it has more than `largest` bytes. A file that keeps changing while it is
-    hashed comes without a hash.
+    hashed comes without a hash. `several` is called with the path of a file that has several names.
     """
     try:
         fd = _opened(path)
@@ -45,7 +51,10 @@ def look(path: bytes, content: bool = True, largest: int | None = None, digest: 
             return None
         raise Unreadable(path, error) from None
     try:
-        return _entry(fd, content, largest, digest)
+        entry, names = _entry(fd, content, largest, digest)
+        if names > 1 and several and entry.kind != "directory":
+            several(path)
+        return entry
     except OSError as error:
         raise Unreadable(path, error) from None
     finally:
@@ -68,7 +77,8 @@ def _opened(path: bytes) -> int:
         return opened(path, _READ)
 
 
-def _entry(fd: int, content: bool, largest: int | None, digest: Digest) -> Entry:
+def _entry(fd: int, content: bool, largest: int | None, digest: Digest) -> tuple[Entry, int]:
+    """And how many names it has."""
     now, found = os.fstat(fd), None
     if content and stat.S_ISREG(now.st_mode) and (largest is None or now.st_size <= largest):
         for _ in range(_ATTEMPTS):
@@ -84,7 +94,7 @@ def _entry(fd: int, content: bool, largest: int | None, digest: Digest) -> Entry
             os.lseek(fd, 0, os.SEEK_SET)
     form = stat.S_IFMT(now.st_mode)
     kind = _KINDS.get(form, "other")
-    return Entry(
+    entry = Entry(
         kind,
         stat.S_IMODE(now.st_mode),
         now.st_uid,
@@ -100,6 +110,7 @@ def _entry(fd: int, content: bool, largest: int | None, digest: Digest) -> Entry
         _flags(fd) if kind in ("file", "directory") else 0,
         form | now.st_rdev << 16 if kind == "other" else 0,
     )
+    return entry, now.st_nlink
 
 
 def _attributes(fd: int, kind: Kind) -> bytes | None:

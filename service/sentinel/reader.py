@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from service.sentinel.dirty import Dirty
-from service.sentinel.event import Gap, Source
+from service.sentinel.event import Gap, Named, Source
 from service.sentinel.territory import Territory
 from service.sentinel.tick import SIGN
 from service.sentinel.who import Asked
@@ -27,10 +27,12 @@ class Reader(threading.Thread):
         dirty: Dirty,
         territory: Callable[[], Territory],
         gap: Callable[[Gap], None],
+        named: Callable[[Named], None],
         who: Asked | None,
     ) -> None:
         super().__init__(name="reader", daemon=True)
         self._source, self._dirty, self._territory, self._gap, self._who = source, dirty, territory, gap, who
+        self._named = named
         self._closed = False
         self._close = os.eventfd(0, os.EFD_CLOEXEC)
         self.events = 0
@@ -59,6 +61,9 @@ class Reader(threading.Thread):
         for one in told:
             if isinstance(one, Gap):
                 self._gap(one)
+                continue
+            if isinstance(one, Named):
+                self._named(one)
                 continue
             self.events += 1
             watched = territory.of(one.path)

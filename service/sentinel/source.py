@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service.sentinel.configuration import Configuration
-from service.sentinel.event import Event, Gap, Source, WatchLimit
+from service.sentinel.event import Event, Gap, Named, Source, WatchLimit
 from service.sentinel.fanotify import Fanotify
 from service.sentinel.filesystems import Unmarkable
 from service.sentinel.inotify import Inotify
@@ -56,7 +56,10 @@ class Both:
         if self._inotify:
             self._inotify.forget(root)
 
-    def read(self) -> Sequence[Event | Gap]:
+    def linked(self, path: bytes, *, again: bool) -> bool:
+        return self._fanotify.linked(path, again=again)
+
+    def read(self) -> Sequence[Event | Gap | Named]:
         told = list(self._fanotify.read())
         while self._fanotify.refused:
             root, why = self._fanotify.refused.popitem()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from os import stat_result
 from pathlib import Path
@@ -23,6 +23,7 @@ UNREADABLE: Pending = 3
 
 _AT_ONCE = 256
 _STAMP = struct.Struct("<IIIqQQqq")
+_FILE, _FILE_AT = struct.Struct("<QQ"), 21  # Of a stamp; SQL counts from 1.
 _FORMS: dict[Kind, int] = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "link": stat.S_IFLNK}
 _KINDS: dict[int, Kind] = {form: kind for kind, form in _FORMS.items()}
 _FIELDS = "stamp, sha256, target, attributes, flags, special, pending"
@@ -167,6 +168,14 @@ class Store:
             rows = self._database.execute(query + " WHERE (directory, name) > (?, ?)" + order, split(after))
         for row in rows:
             yield row[0] + b"/" + row[1], _known(row[2:])
+
+    def named(self, files: Collection[tuple[int, int]]) -> list[bytes]:
+        """The paths of these files (device, inode), a few hundred at most: all entries are read."""
+        query = (
+            f"SELECT directory, name FROM entries WHERE substr(stamp, {_FILE_AT}, {_FILE.size})"  # noqa: S608 - our own
+            f" IN ({', '.join('?' * len(files))})"
+        )
+        return [row[0] + b"/" + row[1] for row in self._database.execute(query, [_FILE.pack(*one) for one in files])]
 
     def count(self) -> int:
         self._flush()

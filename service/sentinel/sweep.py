@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.sentinel.dirty import Dirty
+from service.sentinel.event import Named
 from service.sentinel.hasher import stand_back
 from service.sentinel.look import Unreadable
 from service.sentinel.mounts import mounted
+from service.sentinel.names import Linked
 from service.sentinel.store import Store, stamp
 from service.sentinel.territory import Territory
 from service.sentinel.tick import SIGN
@@ -25,6 +28,7 @@ _SHARE_ASKED = 20
 _AT_ONCE = 1000
 _SOON = 0.2
 """Paths, or seconds since the first of them, after which what was found goes to the judge."""
+_MOST_NAMED, _NAMED_AT_ONCE = 10_000, 500
 _PATIENCE = 1.0
 """Seconds that a sweep waits for the judge, who may have much else to do."""
 
@@ -44,7 +48,8 @@ class Swept:
 class Sweeper(threading.Thread):
     """Sweeps all roots every `seconds`, and any root as soon as it is asked to, in the middle of the others.
 
-    What differs goes to the judge. `swept(sweep)` is called after each sweep of everything, when that is judged.
+    What differs goes to the judge; of what has several names the source is told, by `linked`. `swept(sweep)` is called
+    after each sweep of everything, when that is judged.
     """
 
     def __init__(
@@ -54,14 +59,17 @@ class Sweeper(threading.Thread):
         territory: Callable[[], Territory],
         seconds: float,
         swept: Callable[[Swept], None],
+        linked: Linked,
     ) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._database, self._dirty, self._territory = database, dirty, territory
-        self._seconds, self._swept = seconds, swept
+        self._seconds, self._swept, self._linked = seconds, swept, linked
         self._changed = threading.Condition()
         self._asked: dict[bytes, list[Callable[[], None]]] = {}
         self._everything: list[Callable[[], None]] = []
         self._rested: dict[bytes, float] = {}
+        self._named: set[tuple[int, int]] = set()
+        self._named_rested = 0.0
         self._due = 0.0
         self._closed = False
         self.last = Swept()
@@ -79,6 +87,15 @@ class Sweeper(threading.Thread):
             self._due = 0.0
             if then:
                 self._everything.append(then)
+            self._changed.notify_all()
+
+    def named(self, one: Named) -> None:
+        """Look at what is watched of that file as soon as it is found: all that is known is searched for it."""
+        with self._changed:
+            self._named.add((one.device, one.inode))
+            if len(self._named) > _MOST_NAMED:
+                self._named.clear()
+                self._due = 0.0
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -123,9 +140,11 @@ class Sweeper(threading.Thread):
     def _wait(self) -> float:
         """Seconds until there is something to do."""
         due = [self._rested.get(root, 0.0) for root in self._asked]
-        return min([*due, self._due]) - time.monotonic()
+        named = [self._named_rested] if self._named else []
+        return min([*due, *named, self._due]) - time.monotonic()
 
     def _one_asked(self) -> None:
+        self._look_at_named()
         while not self._closed and (asked := self._next()):
             root, waiting = asked
             used = time.thread_time()
@@ -136,6 +155,21 @@ class Sweeper(threading.Thread):
             self._rested = {one: until for one, until in self._rested.items() if until > now} | {root: now + rest}
             for then in waiting:
                 self._dirty.call(then)
+
+    def _look_at_named(self) -> None:
+        with self._changed:
+            if not self._named or self._named_rested > time.monotonic():
+                return
+            some = [self._named.pop() for _ in range(min(len(self._named), _NAMED_AT_ONCE))]
+        # What was looked at before it had the name may be what the judge is still at.
+        kept = threading.Event()
+        self._dirty.kept(kept.set)
+        while not kept.wait(_PATIENCE) and not self._closed:
+            self.alive = time.monotonic()
+        used = time.thread_time()
+        paths = self._store.named(some)
+        self._named_rested = time.monotonic() + (time.thread_time() - used) * _SHARE_ASKED
+        self._hand_over(paths)
 
     def _next(self) -> tuple[bytes, list[Callable[[], None]]] | None:
         """The first that was asked for and has rested since it was swept last."""
@@ -167,6 +201,7 @@ class Sweeper(threading.Thread):
             if found.differing and not differing:
                 since = time.monotonic()
             differing += found.differing
+            differing += [path for path in found.linked if self._linked(path, again=False)]
             if len(differing) >= _AT_ONCE or (differing and (self._asked or time.monotonic() > since + _SOON)):
                 self._hand_over(differing)
                 differing = []
@@ -186,9 +221,11 @@ class Sweeper(threading.Thread):
 
     def _itself(self, root: bytes, sweep: Swept) -> None:
         try:
-            now = stamp(os.lstat(root))
+            found = os.lstat(root)
         except OSError:
-            now = None
-        if now != self._store.stamp(root):
+            found = None
+        if (stamp(found) if found else None) != self._store.stamp(root):
             sweep.differing += 1
+            self._dirty.sweep([root])
+        elif found and not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1 and self._linked(root, again=False):
             self._dirty.sweep([root])

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 
-from service.sentinel.event import Event, Gap, What
+from service.sentinel.event import Event, Gap, Named, What
 
 # inotify and fanotify share these bits.
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
@@ -15,6 +15,7 @@ Q_OVERFLOW, ONDIR = 0x4000, 0x4000_0000
 MOVED = MOVED_FROM | MOVED_TO
 APPEARED = CREATE | MOVED_TO
 STRUCTURE = APPEARED | DELETE | MOVED_FROM
+CHANGED = MODIFY | CLOSE_WRITE | ATTRIB
 
 _WHAT: tuple[tuple[int, What], ...] = (
     (APPEARED, "created"),
@@ -32,7 +33,7 @@ class Told:
 
     def __init__(self) -> None:
         self.waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._waiting: list[Event | Gap] = []
+        self._waiting: list[Event | Gap | Named] = []
         self._last: dict[bytes, tuple[What, int]] = {}
         self._gaps: set[tuple[bytes, str]] = set()
 
@@ -52,11 +53,14 @@ class Told:
             self._gaps.add((root, why))
             self._waiting.append(Gap(root, why, time.time()))
 
+    def named(self, device: int, inode: int) -> None:
+        self._waiting.append(Named(device, inode))
+
     def wake(self) -> None:
         """There is more to read than the kernel knows of."""
         os.eventfd_write(self.waker, 1)
 
-    def take(self) -> list[Event | Gap]:
+    def take(self) -> list[Event | Gap | Named]:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.waker)
         taken, self._waiting = self._waiting, []

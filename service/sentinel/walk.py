@@ -17,10 +17,12 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 @dataclass
 class Compared:
-    """Of one directory: the paths that are not as known, or not there any more; its directories; how many there are."""
+    """Of one directory: the paths that are not as known, or not there any more; its directories; those of files that
+    have several names; how many there are."""
 
     differing: list[bytes]
     directories: list[bytes]
+    linked: list[bytes]
     seen: int = 0
 
     def gone(self, path: bytes, watched: Watched) -> None:
@@ -31,7 +33,7 @@ class Compared:
 
 def compared(directory: bytes, known: Iterable[tuple[bytes, bytes]], watched: Watched) -> Compared:
     """`known`: names in order and their stamps. Raises OSError when it cannot be listed."""
-    found, base = Compared([], []), directory.rstrip(b"/") + b"/"
+    found, base = Compared([], [], []), directory.rstrip(b"/") + b"/"
     rest: Iterator[tuple[bytes, bytes] | tuple[None, None]] = iter(known)
     name, before = next(rest, (None, None))
     for there, now in _listed(directory):
@@ -48,6 +50,8 @@ def compared(directory: bytes, known: Iterable[tuple[bytes, bytes]], watched: Wa
             name, before = next(rest, (None, None))
         if stat.S_ISDIR(now.st_mode):
             found.directories.append(path)
+        elif now.st_nlink > 1:
+            found.linked.append(path)
     while name is not None:
         found.gone(base + name, watched)
         name, before = next(rest, (None, None))

@@ -68,7 +68,7 @@ def status(deployed: Deployment) -> dict[str, Any]:
 def until_calm(deployed: Deployment, seconds: float = 30) -> None:
     """Wait until nothing deviates from the baseline; fails with what does.
 
-    By sweeps: what was written by another name of the same file (weights are hard links) no event tells.
+    By sweeps: inotify does not tell what was written by another name of the same file (weights are hard links).
     """
     program, end = "/opt/casemate/bin/casemate-sentinel", time.monotonic() + seconds
     while status(deployed)["deviating"]:

@@ -7,9 +7,10 @@ import sys
 import time
 
 from deploy.paths import ROOT
+from service.sentinel.look import LARGE
 from tests.bench.figure import Figure, at_least, at_most, plain
-from tests.bench.sentinel.host import host, processor, quiet, resident
-from tests.service.sentinel.running import until
+from tests.bench.sentinel.host import hashing, host, processor, proportional, quiet, resident
+from tests.service.sentinel.running import Sentinel, until
 
 _DIRECTORIES = 100_000
 _IDLE = 60.0
@@ -73,5 +74,26 @@ def idle() -> list[Figure]:
                 at_most(f"sentinel-watch-{source}", watching, "s", goal),
                 at_most(f"sentinel-memory-{source}", resident(sentinel.process.pid), "MB", 60),
                 at_most(f"sentinel-idle-{source}", share * 100, "% of a core", 0.2),
+                *_with_those_that_hash(sentinel, sentinel.process.pid, f"sentinel-memory-{source}"),
             ]
     return figures
+
+
+def _with_those_that_hash(sentinel: Sentinel, pid: int, name: str) -> list[Figure]:
+    """What the daemon and its processes hold together, before a large file is written and read twice, then and after.
+
+    They end a minute after the last one.
+    """
+    before = proportional([pid])
+    (sentinel.watched / "large").write_bytes(bytes(LARGE + 1))
+    until(lambda: len(hashing(pid)) == 1 and not sentinel.status()["waiting"]["contents"])
+    sentinel.ask("sweep", content=True)
+    until(lambda: len(hashing(pid)) == 2 and not sentinel.status()["waiting"]["contents"])
+    during = proportional([pid, *hashing(pid)])
+    until(lambda: not hashing(pid), 90)
+    return [
+        plain(f"{name}-alone", before, "MB PSS"),
+        plain(f"{name}-hashing", during, "MB PSS with the 2 that hash"),
+        plain(f"{name}-rested", proportional([pid]), "MB PSS, the 2 have ended"),
+        at_most(f"{name}-rested-resident", resident(pid), "MB, the 2 have ended", 60),
+    ]

@@ -20,8 +20,10 @@ from service.sentinel.configuration import Configuration
 from service.sentinel.dirty import Dirty
 from service.sentinel.entry import Entry
 from service.sentinel.hashing import THREADS, Hashing
+from service.sentinel.inotify import Inotify
 from service.sentinel.judge import Judge
 from service.sentinel.layout import Layout
+from service.sentinel.names import Names
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
 from service.sentinel.sweep import Sweeper
@@ -61,8 +63,8 @@ def parts(root: Path) -> Iterator[Parts]:
         recorder = Recorder(layout.log, Configuration(()), layout.state)
         store, dirty = Store(layout.database), Dirty(1.0)
         one = Watched(os.fsencode(root), "bench", "high", "alert", "bench")
-        territory = Territory([one])
-        sweeper = Sweeper(layout.database, dirty, lambda: territory, 3600, lambda _: None)
+        territory, source = Territory([one]), Inotify()
+        sweeper = Sweeper(layout.database, dirty, lambda: territory, 3600, lambda _: None, source.linked)
         judge = Judge(
             store,
             dirty,
@@ -72,6 +74,7 @@ def parts(root: Path) -> Iterator[Parts]:
             meanings=lambda _: (),
             sweep=sweeper.ask,
             react=lambda *_: None,
+            names=Names(source.linked, dirty),
         )
         judge.enrolling = {one.root}
         judge.start()
@@ -79,6 +82,7 @@ def parts(root: Path) -> Iterator[Parts]:
         sweeper.close()
         judge.close()
         recorder.close()
+        source.close()
 
 
 def small_files() -> list[Figure]:

@@ -17,6 +17,7 @@ from service.sentinel.dirty import Dirty
 from service.sentinel.event import Event, What
 from service.sentinel.judge import Judge
 from service.sentinel.layout import Layout
+from service.sentinel.names import Names
 from service.sentinel.record import Recorder
 from service.sentinel.store import Store
 from service.sentinel.territory import Territory, Watched
@@ -67,6 +68,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         meanings=lambda path: (),
         sweep=lambda path: None,
         react=lambda change, reaction: None,
+        names=Names(lambda path, *, again: False, dirty),
     )
     one = Bench(root, store, dirty, judge, log)
     one.event(".", "metadata", True)
@@ -108,3 +110,20 @@ def test_a_new_file_makes_its_directories_known(bench: Bench) -> None:
     bench.event("a/b/c/file", "created")
     bench.judged()
     assert bench.known() == {".", "a", "a/b", "a/b/c", "a/b/c/file"}
+
+
+def test_the_source_is_told_of_several_names_when_the_file_is_kept(bench: Bench) -> None:
+    """What else was done is found by a search of what is kept, and that begins after it."""
+    kept: list[bool] = []
+    reader = Store(bench.store.path, readonly=True)
+
+    def linked(path: bytes, *, again: bool) -> bool:
+        kept.append(reader.get(path) is not None)
+        return False
+
+    bench.judge._names = Names(linked, bench.dirty)
+    (bench.root / "file").write_text("x")
+    os.link(bench.root / "file", bench.root.parent / "outside")
+    bench.event("file", "created")
+    bench.judged()
+    assert kept == [True]

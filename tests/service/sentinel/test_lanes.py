@@ -168,6 +168,7 @@ def test_it_ends_with_the_daemon(tmp_path: Path) -> None:
     for lane in one._lanes:
         lane.close()
     assert os.waitpid(pid, 0) == (pid, 0)
+    one.close()
 
 
 def test_nothing_is_hashed_after_the_end(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_what_is_told_is_dirty_and_it_ends_at_once(tmp_path: Path) -> None:
     root = os.fsencode(tmp_path)
     source, dirty, territory = Inotify(), Dirty(0.0), Territory([Watched(root, "x", "high", "alert", "x")])
     source.watch(root)
-    reader = Reader(source, dirty, lambda: territory, lambda _: None, None)
+    reader = Reader(source, dirty, lambda: territory, lambda _: None, lambda _: None, None)
     reader.start()
     (tmp_path / "file").touch()
     (dirt,), _ = dirty.take(1, 10)

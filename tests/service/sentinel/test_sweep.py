@@ -21,6 +21,10 @@ from service.sentinel.sweep import Sweeper, Swept
 from service.sentinel.territory import Territory, Watched, patterns
 
 
+def never_linked(path: bytes, *, again: bool) -> bool:
+    return False
+
+
 @dataclass
 class Tried:
     """A sweeper over a tree that is known; `taken` takes what it found."""
@@ -64,7 +68,8 @@ def swept(tmp_path: Path) -> Iterator[Tried]:
     store, dirty = Store(tmp_path / "state.db"), Dirty(0.0)
     watched = Watched(os.fsencode(root), "x", "high", "alert", "x", excluded=patterns(["*.log"]))
     territory = Territory([watched])
-    one = Tried(root, store, dirty, Sweeper(store.path, dirty, lambda: territory, 3600, lambda _: None))
+    sweeper = Sweeper(store.path, dirty, lambda: territory, 3600, lambda _: None, never_linked)
+    one = Tried(root, store, dirty, sweeper)
     yield one
     one.sweeper.close()
     dirty.close()
@@ -162,7 +167,7 @@ def test_what_is_found_is_handed_over_in_pieces_and_each_is_judged_before_the_ne
 def test_a_sweep_says_what_it_saw(tmp_path: Path, swept: Tried) -> None:
     said: list[Swept] = []
     territory = Territory([Watched(os.fsencode(swept.root), "x", "high", "alert", "x")])
-    swept.sweeper = Sweeper(swept.store.path, swept.dirty, lambda: territory, 3600, said.append)
+    swept.sweeper = Sweeper(swept.store.path, swept.dirty, lambda: territory, 3600, said.append, never_linked)
     swept.know()
     swept.found()
     assert [(one.seen, one.differing, one.unreadable) for one in said] == [(9, 0, [])]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.sentinel.event import Event, Gap, Source
+from service.sentinel.event import Event, Gap, Named, Source
 from service.sentinel.fanotify import Fanotify
 from service.sentinel.inotify import Inotify
 
@@ -23,7 +23,7 @@ class Watching:
     def __init__(self, source: Source, base: Path) -> None:
         self.source = source
         self.base = base
-        self.all: list[Event | Gap] = []
+        self.all: list[Event | Gap | Named] = []
 
     def watch(self, name: str = "") -> None:
         self.source.watch(os.fsencode(self.base / name))
