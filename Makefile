@@ -6,7 +6,7 @@ PYTHON ?= python3
 V := .venv/bin
 ONLY ?=
 
-.PHONY: demo check check-style check-deploy check-service test bench locks clean
+.PHONY: demo check check-style check-deploy check-service test test-long test-lab bench locks clean
 
 demo: .venv/deploy  ## Deploy to a lab host over SSH, ask about a picture through the proxy, print the answer.
 	@deploy/lab/prerequisites.sh
@@ -30,8 +30,13 @@ check-service:  # by itself: pyinfra's greenlets replace the threads that the se
 test: .venv/dev  ## Everything: check, then what takes longer, the page in a browser among it, then the lab.
 	@deploy/lab/prerequisites.sh test
 	$(MAKE) check
+	@$(MAKE) --no-print-directory -j2 test-long test-lab  # The lab leaves half of two processors idle.
+
+test-long:
 	$(V)/pytest -q -m "browser or long" tests/service
 	$(V)/pytest -q -m long --ignore=tests/service
+
+test-lab:
 	$(V)/pytest -m lab
 
 bench: .venv/dev  ## Measure: `make bench ONLY=name`; writes build/bench.json.
