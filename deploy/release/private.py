@@ -1,7 +1,9 @@
 """Directories and files that only their owner may enter or read."""
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -10,6 +12,15 @@ def make_private(directory: Path) -> None:
     """Make a directory 0700, and the missing ones above it too, which `mkdir(parents=True)` would leave open to all."""
     for missing in reversed([path for path in (directory, *directory.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make a directory as `make_private` does, and keep other runs out of it meanwhile."""
+    make_private(directory)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_private(path: Path, content: bytes) -> None:

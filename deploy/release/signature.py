@@ -4,8 +4,12 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from deploy.errors import CasemateError
-from deploy.release.private import make_private
+from deploy.release.digests import write
+from deploy.release.private import locked, write_private
 from deploy.settings.release import ReleaseSettings
 
 RELEASE, WINDOW, BASELINE = "casemate-release-v1", "casemate-window-v1", "casemate-baseline-v1"
@@ -53,7 +57,7 @@ def allowed_signers(settings: ReleaseSettings) -> str:
 
 
 def _line(settings: ReleaseSettings) -> str:
-    public = settings.signing_key.with_name(f"{settings.signing_key.name}.pub")
+    public = _public(settings.signing_key)
     try:
         kind, key = public.read_text(encoding="utf-8").split()[:2]
     except (OSError, ValueError):
@@ -64,17 +68,32 @@ def _line(settings: ReleaseSettings) -> str:
     return f'{settings.signer} namespaces="{",".join(_ANEW)}" {kind} {key}'
 
 
+def _public(key: Path) -> Path:
+    return key.with_name(f"{key.name}.pub")
+
+
 def _make_key(settings: ReleaseSettings) -> None:
     """A key that only its owner may read, in a directory that only its owner may enter."""
     key = settings.signing_key
     if key.exists():
         return
-    make_private(key.parent)
-    done = _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", settings.signer, "-f", str(key))
-    if done.returncode:
+    try:
+        with locked(key.parent):
+            if not key.exists():
+                _write_pair(key, settings.signer)
+    except OSError as error:
         raise CasemateError(
-            f"release.signing_key: could not make {key}: {_reason(done)}", next="check the directory's owner"
-        )
+            f"release.signing_key: could not make {key}: {error.strerror}", next="check the directory's owner"
+        ) from None
+
+
+def _write_pair(key: Path, signer: str) -> None:
+    # Nothing here waits for anything: another greenlet of this run would wait for the lock, and all of it with it.
+    made = Ed25519PrivateKey.generate()
+    # The public half first: who finds the private one needs both.
+    public = made.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    write(_public(key), public + f" {signer}\n".encode())
+    write_private(key, made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 
 
 def _ssh_keygen(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

@@ -2,12 +2,14 @@
 
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deploy.errors import CasemateError
+from deploy.paths import ROOT
 from deploy.release.signature import BASELINE, RELEASE, WINDOW, allowed_signers, sign, verify
 from deploy.settings.release import ReleaseSettings
 
@@ -22,6 +24,34 @@ def test_a_key_is_made_for_its_owner_only(settings: Settings) -> None:
     mine = settings()
     verify(b"document", sign(b"document", mine), mine)
     assert (mode(mine.signing_key), mode(mine.signing_key.parent)) == (0o600, 0o700)
+
+
+def test_runs_that_begin_at_once_make_one_key(settings: Settings) -> None:
+    """As two first deploys from one checkout do."""
+    program = (
+        "import sys; from deploy.release.signature import sign; from deploy.settings.release import ReleaseSettings; "
+        "found = ReleaseSettings.model_validate_json(sys.argv[1]); print(flush=True); sys.stdin.readline(); "
+        "sys.stdout.buffer.write(sign(b'document', found))"
+    )
+    command, pipe = [sys.executable, "-c", program, settings().model_dump_json()], subprocess.PIPE
+    runs = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(6)]
+    for run in runs:
+        assert run.stdout
+        run.stdout.readline()  # It has imported what it needs.
+    for run in runs:
+        assert run.stdin
+        run.stdin.write(b"\n")
+        run.stdin.flush()
+    for run in runs:
+        signature, _ = run.communicate()
+        assert run.returncode == 0
+        verify(b"document", signature, settings())
+
+
+def test_a_place_where_no_key_can_be_made_is_named(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CasemateError, match="could not make .*file/release: Not a directory"):
+        sign(b"document", settings(signing_key=tmp_path / "file" / "release"))
 
 
 def test_the_key_is_kept(settings: Settings) -> None:
