@@ -10,12 +10,10 @@ import json
 import shlex
 import socket
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import gevent
-from gevent.event import Event
 from paramiko import SSHException
 
 from deploy.errors import CasemateError
@@ -33,15 +31,6 @@ echo locked
 while read -t {patience} -r _; do :; done
 : >/run/casemate/deploy.lock
 """
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A lock that is held: the input of its shell, and what beats there until `over`."""
-
-    stdin: Any
-    over: Event
-    heart: Any
 
 
 def hold(host: Any, run: str) -> None:
@@ -69,8 +58,8 @@ def hold(host: Any, run: str) -> None:
         raise CasemateError(f"{host.name}: the SSH connection broke: {error}", next="the same command again") from error
     if said != "locked":
         raise _refused(host, said or stderr.read().decode(errors="replace").strip())
-    over = Event()
-    host.connector_data[_KEY] = _Held(stdin, over, gevent.spawn(_beat, stdin, over))
+    host.connector_data[_KEY] = stdin
+    gevent.spawn(_beat, stdin)
 
 
 def held(host: Any) -> bool:
@@ -95,22 +84,21 @@ def _refused(host: Any, said: str) -> CasemateError:
     )
 
 
-def _beat(stdin: Any, over: Event) -> None:
-    while not over.wait(HEARTBEAT_SECONDS):
+def _beat(stdin: Any) -> None:
+    # Nothing after its end was sent: paramiko would try that for ever, and let nobody else run meanwhile.
+    while not (stdin.channel.closed or stdin.channel.eof_sent):
         try:
             stdin.write("\n")
             stdin.flush()
         except (OSError, EOFError, SSHException):
             return
+        gevent.sleep(HEARTBEAT_SECONDS)
 
 
 def release(host: Any) -> None:
     """Let go; also happens by itself when the connection ends."""
-    held = host.connector_data.pop(_KEY, None)
-    if held is not None:
-        # Before the input ends: paramiko tries for ever, and lets nobody else run, to send after that.
-        held.over.set()
-        held.heart.join()
-        held.stdin.channel.shutdown_write()
+    stdin = host.connector_data.pop(_KEY, None)
+    if stdin is not None:
+        stdin.channel.shutdown_write()
         # The lock is free when the shell has ended, not when its input has.
-        held.stdin.channel.recv_exit_status()
+        stdin.channel.recv_exit_status()
