@@ -70,6 +70,7 @@ def test_wherever_it_is_cut(ca: Path, there: Speaking, size: int) -> None:
     assert "".join(one["choices"][0]["delta"].get("content", "") for one in found if one["choices"]) == "三个红色🔴圆形"
 
 
+@pytest.mark.long
 def test_it_comes_as_it_is_said(ca: Path, there: Speaking) -> None:
     there.says([event({"n": 1}), 1.0, event({"n": 2}), event(b"[DONE]")])
     began = time.monotonic()
@@ -103,6 +104,7 @@ def test_a_failure_within_an_answer(ca: Path, there: Speaking) -> None:
     assert "the same command" in raised.value.next
 
 
+@pytest.mark.long
 def test_silence_within_an_answer(ca: Path, there: Speaking) -> None:
     with pytest.raises(CasemateError, match="gpu1: no answer within 1 s"):
         said(there, ca, event({"n": 1}), 3.0, patience=1)

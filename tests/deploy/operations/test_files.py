@@ -64,6 +64,7 @@ def run_put(target: Path, data: bytes, check: str | None = None, mode: str = "06
     return subprocess.run(["sh", "-c", script], input=base64.encodebytes(data), check=False).returncode
 
 
+@pytest.mark.long
 @given(
     data=st.binary(max_size=4096),
     name=st.text("ab c'\"$`\\;&|\n*?", min_size=1, max_size=12).filter(lambda n: n not in ". .."),

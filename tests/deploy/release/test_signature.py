@@ -26,6 +26,7 @@ def test_a_key_is_made_for_its_owner_only(settings: Settings) -> None:
     assert (mode(mine.signing_key), mode(mine.signing_key.parent)) == (0o600, 0o700)
 
 
+@pytest.mark.long
 def test_runs_that_begin_at_once_make_one_key(settings: Settings) -> None:
     """As two first deploys from one checkout do."""
     program = (

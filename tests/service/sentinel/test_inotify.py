@@ -25,6 +25,7 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
         source.close()
 
 
+@pytest.mark.long
 def test_a_full_queue_is_said_and_what_was_made_meanwhile_is_watched(watching: Watching) -> None:
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     flood = watching.base / "flood"

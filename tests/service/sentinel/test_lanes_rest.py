@@ -59,6 +59,7 @@ def test_it_ends_after_a_rest_and_another_one_hashes_the_next_file(file: int, mo
     one.close()
 
 
+@pytest.mark.long
 def test_it_does_not_end_while_it_is_asked_again_and_again_or_at_a_long_file(
     file: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

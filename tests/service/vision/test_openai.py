@@ -139,6 +139,7 @@ def test_asynchronously_and_at_once(service: Running) -> None:
     assert asyncio.run(ask()) == ["It is red."] * 4
 
 
+@pytest.mark.long
 def test_a_full_queue_is_come_back_to(official: openai.OpenAI, service: Running) -> None:
     place = service.serving.admission.enter(6)
     threading.Timer(0.5, place.leave).start()
@@ -160,6 +161,7 @@ def test_what_fails_again_is_asked_once(official: openai.OpenAI, service: Runnin
     assert [line["status"] for line in service.lines(3)] == [500, 404, 400]
 
 
+@pytest.mark.long
 def test_an_answer_that_takes_too_long_is_given_up_asked_for_again_and_given_up(
     official: openai.OpenAI, service: Running, engine: ScriptedEngine
 ) -> None:

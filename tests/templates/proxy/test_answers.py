@@ -20,10 +20,12 @@ def spread(door: Any) -> float:
     return times[-1] - times[0]
 
 
+@pytest.mark.long
 def test_a_stream_arrives_as_it_is_made(door: Any) -> None:
     assert spread(door) > 0.7
 
 
+@pytest.mark.long
 def test_control_a_buffering_proxy_delivers_it_in_one_burst(own_door: Any) -> None:
     own_door.start(lambda text: text.replace("proxy_buffering off", "proxy_buffering on"))
     assert spread(own_door) < 0.2

@@ -138,6 +138,7 @@ def test_too_many_tokens_do_not_wait(checkpoint: Path) -> None:
     assert asyncio.run(pile_up()) > 2
 
 
+@pytest.mark.long
 def test_little_memory_for_keys_and_values_means_waiting_not_failing(checkpoint: Path) -> None:
     engine = TransformersEngine(choices(checkpoint))
 
