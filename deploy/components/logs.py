@@ -10,7 +10,7 @@ from deploy.facts.chained.logs import LOGS as CHAINED
 from deploy.facts.chained.logs import PLAIN
 from deploy.facts.observed import observed
 from deploy.operations.chain import begun
-from deploy.operations.file_system import file_system, mount_unit
+from deploy.operations.file_system import file_of, file_system, mount_unit
 from deploy.operations.files import absent, directory, file
 from deploy.operations.packages import installed
 from deploy.operations.program import program
@@ -91,16 +91,15 @@ def _bounds(size: int) -> None:
     """A container owns its log directory, and could fill the disk with whatever it likes beside its log."""
     installed(name="Install what makes file systems", packages=["e2fsprogs"])
     for component in _BOUNDED:
-        place, image = f"{LOGS}/{component}", f"{LOGS}/{component}.ext4"
+        place = f"{LOGS}/{component}"
         file(
             name=f"Write the mount of {component}'s logs",
             path=f"/etc/systemd/system/{mount_unit(place)}",
-            content=render("logs/container.mount.j2", component=component, place=place, image=image),
+            content=render("logs/container.mount.j2", component=component, place=place, file=file_of(place)),
         )
         file_system(
             name=f"Give {component}'s logs a file system of their own",
             place=place,
-            image=image,
             size=size,
             component=component,
         )

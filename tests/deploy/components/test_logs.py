@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from deploy.components.logs import LOGS, OWNERS
 from deploy.facts.posture.daemons import UNITS
-from deploy.operations.file_system import mount_unit
+from deploy.operations.file_system import file_of, mount_unit
 from deploy.operations.templates import render
 from deploy.settings.base import in_bytes
 from deploy.settings.logs import LogsSettings
@@ -55,7 +55,7 @@ def test_a_container_s_file_system_in_which_nothing_could_be_packed_is_refused()
 
 def test_what_lies_in_a_log_directory_is_no_program_and_no_device() -> None:
     place = f"{LOGS}/vision"
-    unit = render("logs/container.mount.j2", component="vision", place=place, image=f"{place}.ext4")
+    unit = render("logs/container.mount.j2", component="vision", place=place, file=file_of(place))
     [options] = [line for line in unit.splitlines() if line.startswith("Options=")]
     assert {"nodev", "nosuid", "noexec"} <= set(options.removeprefix("Options=").split(","))
     assert f"\nWhere={place}\n" in unit, "or systemd refuses a unit of this name"

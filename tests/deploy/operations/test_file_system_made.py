@@ -41,8 +41,8 @@ esac
 
     def run(size: int = SIZE) -> "subprocess.CompletedProcess[str]":
         logs = f"{tmp_path}/logs"
-        wanted = {"place": logs, "image": f"{logs}.ext4", "size": size, "component": "vision"}
-        [command] = commands(file_system, wanted, logs={"images": {}})
+        wanted = {"place": logs, "size": size, "component": "vision"}
+        [command] = commands(file_system, wanted, logs={"file_systems": {}})
         command = command.replace("casemate-vision", "games")
         path = f"{tmp_path}/bin:{os.environ['PATH']}"
         return subprocess.run(["sh", "-c", command], capture_output=True, text=True, env={"PATH": path})
@@ -95,10 +95,10 @@ def test_it_grows_while_it_is_mounted(tmp_path: Path, host: Any) -> None:
     assert (logs / "audit.jsonl").read_text() == "a line\n"
 
 
-@pytest.mark.parametrize("left", ["old alone", "half an image", "an empty directory"])
+@pytest.mark.parametrize("left", ["old alone", "half a file", "an empty directory"])
 def test_a_run_that_died_is_completed(tmp_path: Path, host: Any, left: str) -> None:
     old = with_a_line(Path(moved(f"{tmp_path}/logs")))
-    if left == "half an image":
+    if left == "half a file":
         (tmp_path / "logs.ext4.new").write_text("half")
     if left == "an empty directory":
         (tmp_path / "logs").mkdir()
