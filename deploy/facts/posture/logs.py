@@ -11,9 +11,10 @@ from pathlib import Path
 from deploy.facts.chained.heads import stands
 from deploy.facts.chained.logs import LOGS
 from deploy.facts.posture.read import Json, pairs, printable, text
+from deploy.host_paths import HOST_LOGS
 from service.ledger.chain import LedgerError
 
-_PLACE = "/var/log/casemate"
+_PLACE = str(HOST_LOGS)
 _JOURNAL = "/var/log/journal"
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _IMMUTABLE = 0x10
