@@ -1,7 +1,7 @@
-"""Where things lie on the operator's machine and on a host."""
+"""Where things lie on the operator's machine."""
 
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: templates, policies and the service are read from here."""
@@ -14,11 +14,3 @@ def cache() -> Path:
     """What can be made again (root file systems, wheels, image layers); shared by all checkouts of a user."""
     base = os.environ.get("CASEMATE_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "casemate"
     return Path(base).expanduser()
-
-
-HOST_CONFIGURATION = PurePosixPath("/etc/casemate")
-HOST_PROGRAMS = PurePosixPath("/opt/casemate")
-HOST_STATE = PurePosixPath("/var/lib/casemate")
-HOST_RUN = PurePosixPath("/run/casemate")
-HOST_MAINTENANCE = HOST_STATE / "maintenance"
-"""A file that is named after a component there shuts the door to it."""

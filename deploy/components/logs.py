@@ -9,8 +9,9 @@ from deploy.errors import SettingsError
 from deploy.facts.chained.logs import LOGS as CHAINED
 from deploy.facts.chained.logs import PLAIN
 from deploy.facts.observed import observed
+from deploy.host_paths import HOST_LOGS
 from deploy.operations.chain import begun
-from deploy.operations.file_system import file_system, mount_unit
+from deploy.operations.file_system import file_of, file_system, mount_unit
 from deploy.operations.files import absent, directory, file
 from deploy.operations.packages import installed
 from deploy.operations.program import program
@@ -19,9 +20,8 @@ from deploy.operations.units import no_unit, unit
 from deploy.operations.users import system_users
 from deploy.settings.base import OperatorPath, in_bytes
 from deploy.settings.host import HostSettings
-from deploy.settings.logs import ForwardSettings, LogsSettings
+from deploy.settings.logs import CONTAINED, ForwardSettings, LogsSettings
 
-LOGS = "/var/log/casemate"
 SYSUSERS = "/etc/sysusers.d/casemate.conf"
 PLACE = "/etc/casemate/logs"
 LOGROTATE = f"{PLACE}/logrotate.conf"
@@ -50,20 +50,19 @@ OWNERS = {
     "proxy": ("root", "www-data"),
 }
 """Who writes in each component's directory: owner and group."""
-_BOUNDED = ("vision", "gate")
 
 
 @deploy("Logs")
 def apply(settings: HostSettings) -> None:
     """Directories, the ledger and its chains, hourly turning over, a journal that stays, and copies elsewhere."""
     _users(settings)
-    directory(name="Make the log directory", path=LOGS)
+    directory(name="Make the log directory", path=str(HOST_LOGS))
     if settings.logs.container_max:
         _bounds(in_bytes(settings.logs.container_max))
     for component, (owner, group) in OWNERS.items():
         directory(
             name=f"Make the log directory of {component}",
-            path=f"{LOGS}/{component}",
+            path=f"{HOST_LOGS}/{component}",
             mode="0750",
             owner=owner,
             group=group,
@@ -74,8 +73,8 @@ def apply(settings: HostSettings) -> None:
     _rotation(settings.logs)
     _journal(settings.logs)
     if settings.logs.forward:
-        bounded = _BOUNDED if settings.logs.container_max else ()
-        _forward(settings.logs.forward, [mount_unit(f"{LOGS}/{component}") for component in bounded])
+        contained = CONTAINED if settings.logs.container_max else ()
+        _forward(settings.logs.forward, [mount_unit(f"{HOST_LOGS}/{component}") for component in contained])
     else:
         no_unit(name="Forward no logs", unit=FORWARD, path=f"/etc/systemd/system/{FORWARD}")
         absent(name="Keep no key for forwarding", path=FORWARD_PAIR)
@@ -90,17 +89,16 @@ def _users(settings: HostSettings) -> None:
 def _bounds(size: int) -> None:
     """A container owns its log directory, and could fill the disk with whatever it likes beside its log."""
     installed(name="Install what makes file systems", packages=["e2fsprogs"])
-    for component in _BOUNDED:
-        place, image = f"{LOGS}/{component}", f"{LOGS}/{component}.ext4"
+    for component in CONTAINED:
+        place = f"{HOST_LOGS}/{component}"
         file(
             name=f"Write the mount of {component}'s logs",
             path=f"/etc/systemd/system/{mount_unit(place)}",
-            content=render("logs/container.mount.j2", component=component, place=place, image=image),
+            content=render("logs/container.mount.j2", component=component, place=place, file=file_of(place)),
         )
         file_system(
             name=f"Give {component}'s logs a file system of their own",
             place=place,
-            image=image,
             size=size,
             component=component,
         )

@@ -5,12 +5,12 @@ from pyinfra.api import deploy
 
 from deploy.certificates.issue import server_certificate
 from deploy.facts.observed import Observed, observed
+from deploy.host_paths import HOST_MAINTENANCE
 from deploy.operations.files import directory, file
 from deploy.operations.listening import listening
 from deploy.operations.packages import installed
 from deploy.operations.templates import render
 from deploy.operations.units import unit
-from deploy.paths import HOST_MAINTENANCE
 from deploy.settings.host import HostSettings
 
 CONFIGURATION = "/etc/nginx/nginx.conf"

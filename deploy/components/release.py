@@ -2,11 +2,11 @@
 
 from pyinfra.api import deploy
 
+from deploy.host_paths import HOST_CONFIGURATION, HOST_PROGRAMS, HOST_STATE
 from deploy.operations.built import built
 from deploy.operations.files import directory, file
 from deploy.operations.program import program
 from deploy.operations.ship import accept_release, make_room, ship_image, ship_model
-from deploy.paths import HOST_CONFIGURATION, HOST_PROGRAMS, HOST_STATE
 from deploy.settings.host import HostSettings
 
 PLACES = {

@@ -6,11 +6,11 @@ from typing import Any
 from pyinfra.api import deploy
 
 from deploy.errors import SettingsError
+from deploy.host_paths import HOST_CONFIGURATION, HOST_LOGS, HOST_MAINTENANCE, HOST_PROGRAMS, HOST_RUN, HOST_STATE
 from deploy.operations.files import absent, directory, file
 from deploy.operations.program import locked_wheels, program
 from deploy.operations.templates import render
 from deploy.operations.units import unit
-from deploy.paths import HOST_CONFIGURATION, HOST_MAINTENANCE, HOST_PROGRAMS, HOST_RUN, HOST_STATE
 from deploy.settings.base import OperatorPath
 from deploy.settings.host import HostSettings
 from deploy.settings.sentinel import SentinelSettings
@@ -18,7 +18,7 @@ from deploy.settings.sentinel import SentinelSettings
 UNIT = "casemate-sentinel.service"
 PROGRAM = f"{HOST_PROGRAMS}/bin/casemate-sentinel"
 CONFIGURATION = f"{HOST_CONFIGURATION}/sentinel"
-RUNTIME, STATE, LOGS = f"{HOST_RUN}/sentinel", f"{HOST_STATE}/sentinel", "/var/log/casemate/sentinel"
+RUNTIME, STATE, LOGS = f"{HOST_RUN}/sentinel", f"{HOST_STATE}/sentinel", f"{HOST_LOGS}/sentinel"
 SECRET, CA = f"{CONFIGURATION}/webhook-secret", f"{CONFIGURATION}/syslog-ca.pem"
 
 

@@ -5,9 +5,9 @@ import shlex
 from pyinfra import host
 
 from deploy.facts.observed import observed
+from deploy.host_paths import HOST_PROGRAMS
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
-from deploy.paths import HOST_PROGRAMS
 
 _LEDGER = HOST_PROGRAMS / "bin" / "casemate-ledger"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import SettingsError
-from deploy.paths import HOST_CONFIGURATION, HOST_RUN, HOST_STATE, ROOT
+from deploy.host_paths import HOST_CONFIGURATION, HOST_LOGS, HOST_RUN, HOST_STATE
+from deploy.paths import ROOT
 from deploy.settings.base import in_bytes
 from deploy.settings.host import HostSettings
 
 SECCOMP = ROOT / "templates" / "vision" / "seccomp.json"
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
-_LOGS = "/var/log/casemate"
 _TO_END = 10
 """Of the seconds that a container has to end: left to tell those whose answers are cut, before it is killed."""
 
@@ -66,7 +66,7 @@ def _vision(settings: HostSettings) -> dict[str, Any]:
         "mounts": [
             _mount(f"{HOST_STATE}/models/{{model}}", f"/models/{name}", read_only=True),
             _mount(f"{HOST_RUN}/vision/{{release}}", "/run/vision"),
-            _mount(f"{_LOGS}/vision", "/var/log/vision"),
+            _mount(f"{HOST_LOGS}/vision", "/var/log/vision"),
         ],
         "memory": in_bytes(vision.memory),
         "cpus": vision.cpus,
@@ -115,7 +115,7 @@ def _gate(settings: HostSettings) -> dict[str, Any]:
             # The directory: a mount of the file alone would stay with the old file when a new one takes its place.
             _mount(str(HOST_CONFIGURATION / "gate"), "/etc/gate", read_only=True),
             _mount(f"{HOST_RUN}/gate/{{release}}", "/run/gate"),
-            _mount(f"{_LOGS}/gate", "/var/log/gate"),
+            _mount(f"{HOST_LOGS}/gate", "/var/log/gate"),
         ],
         "memory": in_bytes(gate.memory),
         "cpus": 1.0,

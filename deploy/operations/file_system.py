@@ -35,27 +35,29 @@ def moved(place: str) -> str:
     return f"{place}.moved-by-casemate"
 
 
+def file_of(place: str) -> str:
+    """The file that its file system lies in."""
+    return f"{place}.ext4"
+
+
 @convergence
-def file_system(place: str, image: str, size: int, component: str) -> Commands:
-    """`place`, a directory of the component's container, is a file system of `size` bytes in the file `image`.
+def file_system(place: str, size: int, component: str) -> Commands:
+    """`place`, a directory of the component's container, is a file system of `size` bytes.
 
     Its mount unit is on the disk already. Raises CasemateError for one that is larger: it holds logs, and they stay.
     """
-    seen, mount = observed(host), mount_unit(place)
+    seen, mount, file = observed(host), mount_unit(place), file_of(place)
     fragment = f"/etc/systemd/system/{mount}"
-    found, unit = seen.required("logs")["images"].get(image), seen.unit(mount)
+    found, unit = seen.required("logs")["file_systems"].get(file), seen.unit(mount)
     if found and found["bytes"] > size:
         raise CasemateError(
-            f"{host.name}: {image} has {found['bytes']} bytes, and {size} were asked for: logs lie in it",
+            f"{host.name}: {file} has {found['bytes']} bytes, and {size} were asked for: logs lie in it",
             next="set logs.container_max to what it has, or more",
         )
     # Zeroes that the kernel writes into a file system in a file can give a little of the file back to the disk. And the
     # file grows before the file system in it does.
     whole = (
-        found
-        and found["bytes"] == size
-        and found["allocated"] >= size * 9 // 10
-        and found["file_system"] > size - _TAIL
+        found and found["bytes"] == size and found["allocated"] >= size * 9 // 10 and found["formatted"] > size - _TAIL
     )
     runs = unit and (unit["active"], unit["enabled"], unit["needs_reload"]) == ("active", "enabled", False)
     # systemd reads a unit anew for whoever asks it to; its options hold from the next mount on.
@@ -65,12 +67,12 @@ def file_system(place: str, image: str, size: int, component: str) -> Commands:
         host.noop(f"{place} is a file system of {size} bytes")
         return
     expects(*enabled_items(mount, fragment))
-    has = f"{found['file_system']} bytes, {'mounted' if runs else 'not mounted'}\n" if found else None
+    has = f"{found['formatted']} bytes, {'mounted' if runs else 'not mounted'}\n" if found else None
     differs(place, has, f"{size} bytes, mounted\n")
     yield render(
         "logs/file_system.sh.j2",
         place=shlex.quote(place),
-        image=shlex.quote(image),
+        file=shlex.quote(file),
         moved=shlex.quote(moved(place)),
         size=size,
         unit=shlex.quote(mount),

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from deploy.host_paths import HOST_PROGRAMS
 from deploy.operations.files import file
-from deploy.paths import HOST_PROGRAMS, ROOT
+from deploy.paths import ROOT
 from deploy.release.lockfile import read_lock
 from deploy.release.wheelhouse import fetch_wheels
 from deploy.release.wheels import content

@@ -8,13 +8,13 @@ from pyinfra import host
 
 from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
+from deploy.host_paths import HOST_STATE
 from deploy.operations import transfer
 from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
 from deploy.operations.expected import Item, directory_item, expects, file_item, parents_of, removed
-from deploy.paths import HOST_STATE
 from deploy.release.signed import kept_releases
 from service.release.manifest import model_directory
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import CasemateError
+from deploy.host_paths import HOST_PROGRAMS, HOST_STATE
 from deploy.operations.built import Built
 from deploy.operations.channel import Said, part_of, run
-from deploy.paths import HOST_PROGRAMS, HOST_STATE
 
 PROGRAM = str(HOST_PROGRAMS / "bin" / "casemate-release")
 _COMPLAINT = "casemate-release: "

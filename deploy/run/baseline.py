@@ -13,7 +13,7 @@ from typing import Any, Self
 from deploy import paths
 from deploy.errors import CasemateError
 from deploy.facts.shell import ask
-from deploy.paths import HOST_STATE
+from deploy.host_paths import HOST_STATE
 from deploy.release.digests import write
 from deploy.release.private import make_private
 from deploy.release.signature import BASELINE, sign, verify

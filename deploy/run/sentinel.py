@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.errors import CasemateError
 from deploy.facts.shell import ask
-from deploy.paths import HOST_PROGRAMS
+from deploy.host_paths import HOST_PROGRAMS
 
 PROGRAM = f"{HOST_PROGRAMS}/bin/casemate-sentinel"
 UNIT = "casemate-sentinel.service"

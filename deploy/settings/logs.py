@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from deploy.settings.base import OperatorPath, Settings, Size, in_bytes
 
+CONTAINED = ("vision", "gate")
+"""Components whose container owns the log directory."""
+
 
 class ForwardSettings(Settings):
     """The remote syslog that gets a copy of every line, over TLS."""
@@ -46,15 +49,19 @@ class LogsSettings(Settings):
     def room(self) -> int:
         """Bytes that all of it may take on the disk."""
         queue = in_bytes(self.forward.max_queue) if self.forward else 0
-        containers = 2 * in_bytes(self.container_max) if self.container_max else 0
-        return in_bytes(self.max_total) + containers + in_bytes(self.journal_max) + queue
+        return in_bytes(self.max_total) + self.containers + in_bytes(self.journal_max) + queue
+
+    @property
+    def containers(self) -> int:
+        """Bytes that the file systems of all containers have."""
+        return len(CONTAINED) * in_bytes(self.container_max) if self.container_max else 0
 
     @model_validator(mode="after")
     def _containers_leave_room_for_the_others(self) -> Self:
         """Else what a container writes would have the ledger remove the logs of others."""
-        if self.container_max and 2 * in_bytes(self.container_max) > in_bytes(self.max_total):
+        if self.containers > in_bytes(self.max_total):
             raise ValueError(
-                f"two containers of container_max ({self.container_max}) may take more than max_total"
+                f"{len(CONTAINED)} containers of container_max ({self.container_max}) may take more than max_total"
                 f" ({self.max_total}): lower container_max, or raise max_total"
             )
         return self

@@ -166,7 +166,8 @@ def test_it_serves_again_after_a_boot(one: Deployment) -> None:
     before = live(one)
     one.host.run("systemctl stop casemate-vision casemate-gate")
     assert not any(container["State"]["Running"] for container in containers(one))
-    one.host.run("rm -rf /run/casemate/vision /run/casemate/gate; systemd-tmpfiles --create")
+    one.host.run("umount $(findmnt -rn -t tmpfs -o TARGET | grep ^/run/casemate/)")
+    one.host.run("rm -r /run/casemate/vision /run/casemate/gate; systemd-tmpfiles --create")
     one.host.run("systemctl start casemate-vision casemate-gate")
     assert live(one) == before
 

@@ -1,15 +1,17 @@
 """Which logs a host has, and where they lie."""
 
+from deploy.host_paths import HOST_LOGS
+
 LOGS = {
-    "vision": "/var/log/casemate/vision/audit.jsonl",
-    "gate": "/var/log/casemate/gate/gate.jsonl",
-    "sentinel": "/var/log/casemate/sentinel/alerts.jsonl",
-    "deploy": "/var/log/casemate/deploy/journal.jsonl",
+    "vision": f"{HOST_LOGS}/vision/audit.jsonl",
+    "gate": f"{HOST_LOGS}/gate/gate.jsonl",
+    "sentinel": f"{HOST_LOGS}/sentinel/alerts.jsonl",
+    "deploy": f"{HOST_LOGS}/deploy/journal.jsonl",
 }
 """The chained ones."""
 
 PLAIN = {
-    "access": "/var/log/casemate/proxy/access.jsonl",
-    "errors": "/var/log/casemate/proxy/error.log",
+    "access": f"{HOST_LOGS}/proxy/access.jsonl",
+    "errors": f"{HOST_LOGS}/proxy/error.log",
 }
 """Nginx's own, which are in no chain."""

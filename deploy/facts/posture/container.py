@@ -8,6 +8,7 @@ from deploy.facts.posture.limits import cgroup, parse_limits
 from deploy.facts.posture.mounts import parse_mounts
 from deploy.facts.posture.read import Json, pairs, reason, text, text_or_none
 from deploy.facts.posture.wire import listeners_of, parse_routes, parse_routes6, parse_unix, without_inode
+from deploy.host_paths import HOST_LOGS
 
 _STATUS = re.compile(r"Name|[UG]id|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp(_filters)?|Threads")
 _NAMESPACES = ("net", "pid", "ipc", "mnt", "uts", "user", "cgroup")
@@ -32,7 +33,7 @@ def nameservers(path: str) -> list[str] | None:
 def log_room(pid: int, container: Json) -> int | None:
     """Bytes of the file system that a container's log directory lies on; None when it has none of the host's."""
     for mount in container.get("Mounts") or ():
-        if PurePosixPath(mount["Source"]).parent == PurePosixPath("/var/log/casemate"):
+        if PurePosixPath(mount["Source"]).parent == HOST_LOGS:
             status = os.statvfs(f"/proc/{pid}/root{mount['Destination']}")
             return status.f_blocks * status.f_frsize
     return None

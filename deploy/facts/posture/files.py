@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 
 from deploy.facts.posture.read import Json, printable
+from deploy.host_paths import HOST_LOGS
 
 MAX_CONTENT = 64 * 1024
 
@@ -41,7 +42,7 @@ CONFIGURATION = (
 
 DATA = (
     "/var/lib/casemate",
-    "/var/log/casemate",
+    str(HOST_LOGS),
     "/var/log/journal",
     "/run/casemate",
     "/run/docker.sock",

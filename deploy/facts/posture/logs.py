@@ -11,9 +11,10 @@ from pathlib import Path
 from deploy.facts.chained.heads import stands
 from deploy.facts.chained.logs import LOGS
 from deploy.facts.posture.read import Json, pairs, printable, text
+from deploy.host_paths import HOST_LOGS
 from service.ledger.chain import LedgerError
 
-_PLACE = "/var/log/casemate"
+_PLACE = str(HOST_LOGS)
 _JOURNAL = "/var/log/journal"
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _IMMUTABLE = 0x10
@@ -23,13 +24,15 @@ _MAY_SET_IT = 1 << 9  # CAP_LINUX_IMMUTABLE
 def logs() -> Json:
     """Bytes on the disk, heads by path ({seq, prev}), first keys still there by path (age in seconds), and seals.
 
-    `images`: {bytes, allocated, file_system: bytes of the ext4 in it} of each file that is a container's file system;
-    what lies in it counts as `bytes`, the file does not. `taken`: what both take of the disk that they lie on.
+    `file_systems`: {bytes, allocated, formatted: bytes of the ext4 in it} of each file that a container's file system
+    lies in; what lies in that counts as `bytes`, the file does not. `taken`: what both take of the disk they lie on.
     `seals`: {possible: the file system knows immutable files and root may make them, open: packed files that are not}.
     """
     found = list(_files(_PLACE))
-    images = {path: status for path, status in found if os.path.dirname(path) == _PLACE and path.endswith(".ext4")}
-    kept = [(path, status) for path, status in found if path not in images]
+    file_systems = {
+        path: status for path, status in found if os.path.dirname(path) == _PLACE and path.endswith(".ext4")
+    }
+    kept = [(path, status) for path, status in found if path not in file_systems]
     disk = os.stat(_PLACE).st_dev if os.path.isdir(_PLACE) else None
     heads: Json = {}
     for path in LOGS.values():
@@ -45,9 +48,9 @@ def logs() -> Json:
     return {
         "bytes": sum(status.st_blocks * 512 for _, status in kept),
         "taken": sum(status.st_blocks * 512 for _, status in found if status.st_dev == disk),
-        "images": {
-            path: {"bytes": status.st_size, "allocated": status.st_blocks * 512, "file_system": file_system(path)}
-            for path, status in images.items()
+        "file_systems": {
+            path: {"bytes": status.st_size, "allocated": status.st_blocks * 512, "formatted": formatted(path)}
+            for path, status in file_systems.items()
         },
         "journal_bytes": sum(status.st_blocks * 512 for _, status in _files(_JOURNAL)),
         "heads": heads,
@@ -59,7 +62,7 @@ def logs() -> Json:
     }
 
 
-def file_system(path: str) -> int:
+def formatted(path: str) -> int:
     """Bytes of the ext4 in a file, by its superblock; 0 where there is none. (statvfs leaves out what tables take.)"""
     try:
         with open(path, "rb") as file:

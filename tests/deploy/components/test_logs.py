@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deploy.components.logs import LOGS, OWNERS
+from deploy.components.logs import OWNERS
 from deploy.facts.posture.daemons import UNITS
-from deploy.operations.file_system import mount_unit
+from deploy.host_paths import HOST_LOGS
+from deploy.operations.file_system import file_of, mount_unit
 from deploy.operations.templates import render
 from deploy.settings.base import in_bytes
-from deploy.settings.logs import LogsSettings
+from deploy.settings.logs import CONTAINED, LogsSettings
 
 
 def rotation(**changes: Any) -> str:
@@ -43,8 +44,12 @@ def test_one_log_that_may_take_more_than_all_is_refused() -> None:
 
 
 def test_containers_that_may_take_all_that_logs_may_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"two containers of container_max \(6g\)"):
+    with pytest.raises(ValidationError, match=r"2 containers of container_max \(6g\)"):
         LogsSettings.model_validate({"container_max": "6g"})
+
+
+def test_every_log_directory_that_a_container_owns_is_bounded() -> None:
+    assert {name for name, (owner, _) in OWNERS.items() if owner != "root"} == {*CONTAINED}
 
 
 def test_a_container_s_file_system_in_which_nothing_could_be_packed_is_refused() -> None:
@@ -54,8 +59,8 @@ def test_a_container_s_file_system_in_which_nothing_could_be_packed_is_refused()
 
 
 def test_what_lies_in_a_log_directory_is_no_program_and_no_device() -> None:
-    place = f"{LOGS}/vision"
-    unit = render("logs/container.mount.j2", component="vision", place=place, image=f"{place}.ext4")
+    place = f"{HOST_LOGS}/vision"
+    unit = render("logs/container.mount.j2", component="vision", place=place, file=file_of(place))
     [options] = [line for line in unit.splitlines() if line.startswith("Options=")]
     assert {"nodev", "nosuid", "noexec"} <= set(options.removeprefix("Options=").split(","))
     assert f"\nWhere={place}\n" in unit, "or systemd refuses a unit of this name"

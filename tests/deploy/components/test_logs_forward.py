@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from deploy.components import logs as component
 from deploy.facts.chained.logs import LOGS
+from deploy.operations.templates import render
 from deploy.settings.logs import ForwardSettings, LogsSettings
 from service.ledger import Ledger
 
@@ -213,6 +214,14 @@ def test_a_remote_side_that_asks_who_comes_is_told_by_certificate(
     Ledger(sent.log).append({"n": 1})
     assert until(lambda: bool(remote.messages), seconds=_SECONDS if shows else 4) is shows
     remote.close()
+
+
+def test_where_it_runs_it_may_start_threads() -> None:
+    unit = render("logs/casemate-forward.service.j2", configuration="/c", state="/s")
+    filters = [line for line in unit.splitlines() if line.startswith("SystemCallFilter=")]
+    assert filters.index("SystemCallFilter=sched_setscheduler") > filters.index(
+        "SystemCallFilter=~@resources @privileged"
+    )
 
 
 def test_a_certificate_without_its_key_is_refused() -> None:

@@ -21,12 +21,12 @@ pytestmark = [
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    image, made = tmp_path / "image", tmp_path / "disk"
+    whole, made = tmp_path / "disk.ext4", tmp_path / "disk"
     made.mkdir()
-    with image.open("wb") as file:
+    with whole.open("wb") as file:
         file.truncate(32 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    if subprocess.run(["mount", "-o", "loop", str(image), str(made)], capture_output=True).returncode:
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(whole)], check=True)
+    if subprocess.run(["mount", "-o", "loop", str(whole), str(made)], capture_output=True).returncode:
         pytest.skip("no loop device here")
     (made / "vision").mkdir()
     yield made

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from deploy.errors import CasemateError
-from deploy.operations.file_system import file_system, moved
+from deploy.operations.file_system import file_of, file_system, moved
 
 PLACE = "/var/log/casemate/vision"
 SIZE = 16 << 20
 MOUNT = "var-log-casemate-vision.mount"
 UNIT_FILE = f"/etc/systemd/system/{MOUNT}"
-WANTED = {"place": PLACE, "image": f"{PLACE}.ext4", "size": SIZE, "component": "vision"}
+WANTED = {"place": PLACE, "size": SIZE, "component": "vision"}
 RUNNING = {"load": "loaded", "active": "active", "enabled": "enabled", "needs_reload": False, "changed": 500.0}
 
 
-def seen(bytes: int = SIZE, allocated: int = SIZE, inside: int = SIZE, **unit: Any) -> dict[str, Any]:
+def seen(bytes: int = SIZE, allocated: int = SIZE, formatted: int = SIZE, **unit: Any) -> dict[str, Any]:
     return {
-        "logs": {"images": {f"{PLACE}.ext4": {"bytes": bytes, "allocated": allocated, "file_system": inside}}},
+        "logs": {"file_systems": {file_of(PLACE): {"bytes": bytes, "allocated": allocated, "formatted": formatted}}},
         "units": {MOUNT: {**RUNNING, **unit}},
         "files": {UNIT_FILE: {"ctime": 400.0}},
     }
@@ -33,7 +33,7 @@ def test_one_that_is_mounted_whole_is_left_alone(commands: Callable[..., list[st
 @pytest.mark.parametrize(
     "snapshot",
     [
-        {"logs": {"images": {}}},
+        {"logs": {"file_systems": {}}},
         seen(bytes=SIZE // 2),
         seen(allocated=SIZE // 2),
         seen(active="inactive"),

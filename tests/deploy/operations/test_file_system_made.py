@@ -1,6 +1,7 @@
 """The script that makes the file system, on this machine: logs are kept, and whatever fails is undone."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,8 @@ esac
 
     def run(size: int = SIZE) -> "subprocess.CompletedProcess[str]":
         logs = f"{tmp_path}/logs"
-        wanted = {"place": logs, "image": f"{logs}.ext4", "size": size, "component": "vision"}
-        [command] = commands(file_system, wanted, logs={"images": {}})
+        wanted = {"place": logs, "size": size, "component": "vision"}
+        [command] = commands(file_system, wanted, logs={"file_systems": {}})
         command = command.replace("casemate-vision", "games")
         path = f"{tmp_path}/bin:{os.environ['PATH']}"
         return subprocess.run(["sh", "-c", command], capture_output=True, text=True, env={"PATH": path})
@@ -54,6 +55,12 @@ def program(tmp_path: Path, name: str, text: str = "#!/bin/sh\nexit 1\n") -> Non
     """One that is found before the machine's own; without a text it fails."""
     (tmp_path / "bin" / name).write_text(text)
     (tmp_path / "bin" / name).chmod(0o755)
+
+
+def lines(directory: Path) -> str:
+    """Of its log, turned over or not."""
+    [log] = directory.glob("audit.jsonl*")
+    return log.read_text()
 
 
 def with_a_line(directory: Path) -> Path:
@@ -74,9 +81,11 @@ def test_old_logs_are_kept_and_what_is_written_ends_at_the_bound(tmp_path: Path,
     os.utime(logs / "audit.jsonl", (1_700_000_000, 1_700_000_000))
     done = host()
     assert done.returncode == 0, done.stderr
-    status = (logs / "audit.jsonl").stat()
+    [turned] = logs.glob("audit.jsonl*")
+    assert re.fullmatch(r"audit\.jsonl-\d{8}-\d{6}", turned.name), "who follows the live one begins with the next line"
+    status = turned.stat()
     assert (status.st_uid, status.st_mtime) == (64010, 1_700_000_000)
-    assert (logs / "audit.jsonl").read_text() == "a line\n"
+    assert turned.read_text() == "a line\n"
     assert os.path.ismount(logs)
     assert (logs.stat().st_mode & 0o777, logs.owner()) == (0o750, "games")
     assert not Path(moved(str(logs))).exists()
@@ -95,10 +104,10 @@ def test_it_grows_while_it_is_mounted(tmp_path: Path, host: Any) -> None:
     assert (logs / "audit.jsonl").read_text() == "a line\n"
 
 
-@pytest.mark.parametrize("left", ["old alone", "half an image", "an empty directory"])
+@pytest.mark.parametrize("left", ["old alone", "half a file", "an empty directory"])
 def test_a_run_that_died_is_completed(tmp_path: Path, host: Any, left: str) -> None:
     old = with_a_line(Path(moved(f"{tmp_path}/logs")))
-    if left == "half an image":
+    if left == "half a file":
         (tmp_path / "logs.ext4.new").write_text("half")
     if left == "an empty directory":
         (tmp_path / "logs").mkdir()
@@ -157,7 +166,7 @@ def test_whatever_fails_the_logs_are_back_and_the_container_runs(
         program(tmp_path, fails)
     done = host()
     assert done.returncode == 1
-    assert (tmp_path / "logs" / "audit.jsonl").read_text() == "a line\n"
+    assert lines(tmp_path / "logs") == "a line\n"
     assert not Path(moved(str(logs))).exists()
     assert sorted(path.name for path in tmp_path.glob("logs*")) == ["logs"]
     assert (tmp_path / "state").read_text().strip() == "active"
@@ -175,7 +184,7 @@ def test_a_run_that_is_told_to_end_undoes_what_it_did(tmp_path: Path, host: Any)
     (tmp_path / "state").write_text("active")
     program(tmp_path, "mkfs.ext4", "#!/bin/sh\nkill -s TERM $PPID\nsleep 1\n")
     assert host().returncode == 1
-    assert (tmp_path / "logs" / "audit.jsonl").read_text() == "a line\n"
+    assert lines(tmp_path / "logs") == "a line\n"
     assert (tmp_path / "state").read_text().strip() == "active"
 
 
@@ -189,7 +198,7 @@ def test_whom_a_process_of_the_user_is_left_of_gets_nothing_moved(tmp_path: Path
             process.kill()
     assert done.returncode == 1
     assert "games still runs: /proc/" in done.stderr
-    assert (tmp_path / "logs" / "audit.jsonl").read_text() == "a line\n"
+    assert lines(tmp_path / "logs") == "a line\n"
     assert asked(tmp_path)[-1] == "start games.service"
 
 

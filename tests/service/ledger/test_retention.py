@@ -20,11 +20,11 @@ KB = 1 << 10
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A small ext4 of its own: immutable files outlive a test otherwise."""
-    image, place = tmp_path_factory.mktemp("image") / "disk", tmp_path_factory.mktemp("disk")
-    with image.open("wb") as file:
+    whole, place = tmp_path_factory.mktemp("whole") / "disk.ext4", tmp_path_factory.mktemp("disk")
+    with whole.open("wb") as file:
         file.truncate(32 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    done = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, text=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(whole)], check=True)
+    done = subprocess.run(["mount", "-o", "loop", str(whole), str(place)], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no loop device here: {done.stderr}")
     try:

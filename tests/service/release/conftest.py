@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from service.release import door
 from service.release.accept import accept
 from service.release.engine import Engine
 from service.release.handover import handover
@@ -167,6 +168,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(keys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """An empty host. Its directory has a short name: the path of a UNIX socket has at most 107 bytes."""
     monkeypatch.setattr(shutil, "chown", lambda *_: None)  # neither root nor www-data is needed here
+    monkeypatch.setattr(door, "mount", lambda _: None)
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk syncs some hundred times in these tests
     with tempfile.TemporaryDirectory(prefix="csm", dir=memory) as root:
         made = Host(Path(root), keys)

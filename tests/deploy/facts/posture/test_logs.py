@@ -30,8 +30,8 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     assert list(found["keys"]) == [str(audit)]
     assert 0 <= found["keys"][str(audit)] < 60
     assert 5000 <= found["bytes"] < 1 << 20
-    assert found["images"] == {
-        str(tmp_path / "vision.ext4"): {"bytes": 1 << 20, "allocated": 1 << 20, "file_system": 0}
+    assert found["file_systems"] == {
+        str(tmp_path / "vision.ext4"): {"bytes": 1 << 20, "allocated": 1 << 20, "formatted": 0}
     }
     assert found["taken"] == found["bytes"] + (1 << 20)
     assert found["journal_bytes"] == 0
@@ -43,11 +43,11 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
 
 @pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="needs e2fsprogs")
 def test_a_file_can_have_grown_before_the_file_system_in_it(tmp_path: Path) -> None:
-    image = tmp_path / "vision.ext4"
-    with image.open("wb") as file:
-        file.truncate(16 << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    with image.open("r+b") as file:
-        file.truncate(64 << 20)
-    assert module.file_system(str(image)) == 16 << 20
-    assert module.file_system(str(tmp_path / "none")) == 0
+    file = tmp_path / "vision.ext4"
+    with file.open("wb") as opened:
+        opened.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(file)], check=True)
+    with file.open("r+b") as opened:
+        opened.truncate(64 << 20)
+    assert module.formatted(str(file)) == 16 << 20
+    assert module.formatted(str(tmp_path / "none")) == 0

@@ -1,0 +1,81 @@
+"""Whoever takes over a container cannot fill the host's /run by its socket's directory; in a plain directory he can."""
+
+import pytest
+
+from deploy.paths import ROOT
+from tests.lab.deployment import Deployment, eventually
+from tests.lab.test_handover import containers
+from tests.lab.yard import says
+
+pytestmark = pytest.mark.lab
+
+MIB = 1 << 20
+ATTACK = 64 * MIB
+NAMES = 4096
+CONTROL = "containers-cannot-fill-run"
+PICTURE = str(ROOT / "service" / "micro" / "golden.png")
+_PLAIN = "/run/casemate-test"
+# As the container's user, first of all without its socket. Prints the bytes and the names that it got.
+_FILL = f"""
+import os, sys
+os.chdir(sys.argv[1])
+for name in os.listdir():
+    os.unlink(name)
+junk, got, names = os.open("junk", os.O_RDWR | os.O_CREAT), 0, 1
+try:
+    while got < {ATTACK}:
+        os.posix_fallocate(junk, got, 4096)
+        got += 4096
+except OSError:
+    pass
+try:
+    while names < {NAMES}:
+        os.close(os.open(f"junk{{names}}", os.O_RDWR | os.O_CREAT))
+        names += 1
+except OSError:
+    pass
+print(got, names)
+"""
+
+
+@pytest.mark.parametrize("component", ["vision", "gate"])
+def test_an_attacker_fills_his_own_socket_s_directory_and_not_run(deployed: Deployment, component: str) -> None:
+    host, [container] = deployed.host, containers(deployed, component)
+    user, there = container["Config"]["User"], f"/run/{component}"
+    host.run(f"cat >/root/fill.py <<'CASEMATE'{_FILL}CASEMATE\ninstall -d -m 0750 -o {user.split(':')[0]} {_PLAIN}")
+    walls = f"--rm -i --network none --cap-drop ALL --user {user} --volume {_PLAIN}:{there} {container['Image']}"
+    got = says(host, f"docker run {walls} python3 - {there} </root/fill.py; rm -r {_PLAIN}").split()
+    assert got == [str(ATTACK), str(NAMES)], "the control: a directory of /run is his"
+
+    assert verdict(deployed) == "passed"
+    before = taken(deployed)
+    size, names = says(host, f"docker exec -i {container['Id']} python3 - {there} </root/fill.py").split()
+    assert int(size) <= 64 << 10
+    assert int(names) < 16
+    assert taken(deployed) - before < MIB
+    run = 'python3 -c \'import os; os.chmod("junk", 0o700); os.execv("./junk", ["junk"])\''
+    refused = host.run(f"docker exec --workdir {there} {container['Id']} {run}", check=False).stderr
+    assert "Permission denied" in refused, "what he brings along does not run"
+    assert not answers(deployed)
+
+    host.run(f"systemctl restart casemate-{component}")
+    eventually(lambda: answers(deployed), 90)  # Nginx sees what was mounted while it ran.
+    assert says(host, f"ls /run/casemate/{component}/current/").split() == [f"{component}.sock"]
+
+
+def taken(one: Deployment) -> int:
+    """Bytes of /run."""
+    return int(says(one.host, "df -B1 --output=used /run | tail -n 1"))
+
+
+def answers(one: Deployment) -> bool:
+    return one.casemate("ask", PICTURE, "What shape is this?", status=None).returncode == 0
+
+
+def verdict(one: Deployment) -> str:
+    [found] = [
+        each
+        for each in one.json("verify", status=None)["hosts"][one.host.name]["findings"]
+        if each["control"] == CONTROL
+    ]
+    return str(found["verdict"])
