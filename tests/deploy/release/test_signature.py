@@ -50,7 +50,7 @@ def test_runs_that_begin_at_once_make_one_key(settings: Settings) -> None:
 
 def test_a_place_where_no_key_can_be_made_is_named(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CasemateError, match="could not make .*file/release: Not a directory"):
+    with pytest.raises(CasemateError, match=r"could not make .*file/release: Not a directory"):
         sign(b"document", settings(signing_key=tmp_path / "file" / "release"))
 
 
