@@ -45,8 +45,12 @@ def ship_model(release: Built) -> Commands:
     if not faults:
         host.noop(f"the host has the model {release.model_directory}")
         return
-    expects(*_model_items(release))
-    differs("model", "\n".join(faults), f"{release.model_directory} as signed\n")
+    expects(*_model_items(release), *_thrown_away(release, faults))
+    differs(
+        "model",
+        "\n".join(f"{file} {fault}" for file, fault in faults.items()),
+        f"{release.model_directory} as signed\n",
+    )
     yield from attempted(lambda there: transfer.send_model(there, release))
 
 
@@ -127,13 +131,18 @@ def _has_image(seen: Observed, release: Built) -> bool:
     return any(digest in images for digest in release.image_ids)
 
 
-def _model_faults(seen: Observed, release: Built) -> list[str]:
+def _model_faults(seen: Observed, release: Built) -> dict[str, str]:
     """Which files are not those that the host verified as the model's; empty when all of them are."""
     if not any(record["model"] == release.model_directory for record in accepted(seen)["releases"]):
-        return ["the model is not there"]
+        return {"the model": "is not there"}
     signed = {name: file.sha256 for name, file in release.model.files.items()}
     there = seen.required("release")["models"].get(release.model_directory, {})
-    wrong = [
-        f"{name} {'changed' if name in there else 'is missing'}" for name in signed if signed[name] != there.get(name)
-    ]
-    return wrong + [f"{name} is not part of the model" for name in there if name not in signed]
+    wrong = [name for name in signed if signed[name] != there.get(name)]
+    return {name: "changed" if name in there else "is missing" for name in wrong} | {
+        name: "is not part of the model" for name in there if name not in signed
+    }
+
+
+def _thrown_away(release: Built, faults: Iterable[str]) -> list[Item]:
+    """A wrong blob goes before a right one comes."""
+    return [removed(f"{_BLOBS}/{release.model.files[name].sha256}") for name in faults if name in release.model.files]

@@ -91,6 +91,9 @@ def test_a_model_that_is_not_as_the_host_verified_it_is_announced_and_let_in_aga
         generator: Any = operation
         assert len([*generator._inner(release=release)]) == 1
     assert f"-{file} {told}" in "\n".join(differences(host, "operation"))
+    gone = [item["path"] for item in taken(host) if item.get("removed")]
+    for name, signed in release.model.files.items():
+        assert (f"/var/lib/casemate/blobs/{signed.sha256}" in gone) == (name == file)
 
 
 def test_a_host_that_cannot_be_read_is_never_taken_for_an_empty_one(commands: Any, release: Built) -> None:
