@@ -80,10 +80,10 @@ def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, .
     path = {**LOGS, **PLAIN}[log]
     with _hosts(inventory, limit) as connection:
         found, good = _read(connection, path, lines, after)
-        if as_json or not found:
+        if as_json:
             _print(found, as_json)
         else:
-            output.table([row(host, fields) for host, fields in found])
+            output.table([row(host, fields) for host, fields in found], none=f"no lines in {path}" if good else "")
         while follow:
             time.sleep(_FOLLOW_SECONDS)
             _print(_read(connection, path, _MOST_FOLLOWED, after)[0], as_json)

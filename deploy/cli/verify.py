@@ -32,7 +32,7 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     waivers = load_waivers(inventory, controls)
     loaded, hosts = read_inventory(inventory, (), limit)
     valid(hosts)
-    output.say(f"judging {len(controls)} controls on {len(hosts)} host(s)")
+    output.say(f"judging {len(controls)} controls on {len(hosts)} host{'' if len(hosts) == 1 else 's'}")
     with connected(loaded, hosts) as connection:
         judged = judge_all(connection, controls, waivers)
     if as_json:

@@ -77,11 +77,14 @@ def _deploy_batch(run: str, file: str, data: Sequence[str], names: list[str], sa
                 try:
                     _each(connection, lambda host: window.begin(host, run))
                     _execute(connection, outcomes, say)
+                except KeyboardInterrupt:
+                    say("interrupted: what a host has begun ends there first; the same command does the rest")
+                    raise
                 finally:
                     _each(connection, lambda host: window.end(host, file))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             for outcome in outcomes.values():
-                outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)
+                outcome.error, outcome.failed = outcome.error or str(error) or "interrupted", max(outcome.failed, 1)
             raise
         finally:
             _journal(connection, run, file, outcomes, say)

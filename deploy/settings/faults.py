@@ -96,4 +96,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def explain(host: str, faults: list[Fault]) -> str:
     """All of a host's faults, one a line."""
-    return "\n".join([f"{host}: {len(faults)} wrong settings", *(f"  {fault}" for fault in faults)])
+    return "\n".join(
+        [f"{host}: {len(faults)} wrong setting{'' if len(faults) == 1 else 's'}", *(f"  {fault}" for fault in faults)]
+    )
