@@ -55,5 +55,5 @@ def judge_all(
             return verify_host(host, controls, waivers)
 
     greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
-    refused = {name: unanswered(name, error.message, controls, waivers) for name, error in connection.refused.items()}
+    refused = {name: unanswered(name, error, controls, waivers) for name, error in connection.refused.items()}
     return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}
