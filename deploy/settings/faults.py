@@ -37,6 +37,8 @@ class Fault:
             return cls(origin, path, "unknown setting", _near(keys))
         if kind.startswith("ip_v4_network"):
             return cls(origin, path, f"got {_shown(detail['input'])}", _network_near(detail["input"]))
+        if kind == "string_pattern_mismatch":
+            return cls(origin, path, f"got {_shown(detail['input'])}", f"what matches {detail['ctx']['pattern']}")
         # pydantic's own sentence says the bound or the form; its prefix repeats what the layout here already says.
         message = detail["msg"].removeprefix("Value error, ")
         expected = message.removeprefix("Input should be ").removeprefix("Input ").removeprefix("a valid ")
