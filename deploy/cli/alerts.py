@@ -120,7 +120,9 @@ def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _what(fields: Mapping[str, Any]) -> str:
     if fields.get("event") != "alert":
-        told = fields.get("why") or fields.get("reason") or fields.get("error") or ""
+        told = next((fields[name] for name in ("why", "reason", "error", "because") if fields.get(name)), "")
+        if fields.get("state"):
+            told = f"{fields['state']}: {told}"
         return f"{str(fields.get('event')).replace('_', ' ')}{f': {told}' if told else ''}"
     differs = fields.get("differs")
     return f"{fields.get('set')} {fields.get('what')}{' (' + ', '.join(differs) + ')' if differs else ''}"

@@ -141,12 +141,14 @@ def _prepare(connection: Connection) -> None:
 
 def _execute(connection: Connection, outcomes: dict[str, Outcome], say: Say) -> None:
     state = connection.state
-    state.add_callback_handler(Progress(outcomes, say))
+    progress = Progress(outcomes, say)
+    state.add_callback_handler(progress)
     state.set_stage(StateStage.Execute)
     try:
         run_ops(state)
     except PyinfraError as error:
-        # "No hosts remaining!": each failure is in its host's outcome already.
+        # "No hosts remaining!": what failed on each is in its outcome.
+        progress.nobody_is_left(state)
         if not any(outcome.failed for outcome in outcomes.values()):
             raise CasemateError(str(error), next="casemate plan, to see what is left") from error
 
