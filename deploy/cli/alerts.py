@@ -121,7 +121,7 @@ def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
 def _what(fields: Mapping[str, Any]) -> str:
     if fields.get("event") != "alert":
         told = next((fields[name] for name in ("why", "reason", "error", "because") if fields.get(name)), "")
-        if fields.get("state"):
+        if fields.get("state", fields.get("event")) != fields.get("event"):
             told = f"{fields['state']}: {told}"
         return f"{str(fields.get('event')).replace('_', ' ')}{f': {told}' if told else ''}"
     differs = fields.get("differs")
