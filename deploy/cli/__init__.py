@@ -5,6 +5,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import errno  # noqa: E402
 import importlib  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
@@ -16,7 +17,9 @@ from gevent.hub import Hub  # noqa: E402
 from deploy.cli.output import complain  # noqa: E402
 from deploy.errors import CasemateError  # noqa: E402
 
-Hub.NOT_ERROR += (KeyboardInterrupt,)  # It ends us below; gevent would print it before.
+Hub.NOT_ERROR += (KeyboardInterrupt, OSError)  # They end us below; gevent would print them before.
+
+_OF_THE_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 VERBS = {
     "check": "Validate the settings of every host; connects to none.",
@@ -89,6 +92,13 @@ def _run() -> int:
     except CasemateError as error:
         complain(error)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            traceback.print_exc()
+        else:
+            room = "make it writable or make room (df -h), then the same command"
+            complain(CasemateError(f"{error.filename or 'a disk of this machine'}: {error.strerror}", next=room))
+        return 1
     except Exception:
         traceback.print_exc()
         return 1

@@ -53,12 +53,13 @@ def alerts(inventory: str, since: datetime, severity: str, follow: bool, limit: 
         )
         _complain(found)
         lines = _lines(found)
-        _print(lines, as_json, table=not follow)
+        silent = any("error" in one for one in found.values())
+        _print(lines, as_json, not follow, "" if silent else f"no alerts of {severity} or worse since {begin[:19]}")
         after = {host: one.get("last", "") for host, one in found.items()}
         while follow:
             time.sleep(_FOLLOW_SECONDS)
             _print(_news(connection, log, after, begin, severities), as_json, table=False)
-    if lines or any("error" in one for one in found.values()):
+    if lines or silent:
         sys.exit(1)
 
 
@@ -91,12 +92,12 @@ def _complain(found: Found) -> None:
             )
 
 
-def _print(lines: list[tuple[str, dict[str, Any]]], as_json: bool, table: bool) -> None:
+def _print(lines: list[tuple[str, dict[str, Any]]], as_json: bool, table: bool, none: str = "") -> None:
     if as_json:
         for host, fields in lines:
             output.answer(json.dumps({"host": host, **fields}))
     elif table:
-        output.table([row(host, fields) for host, fields in lines])
+        output.table([row(host, fields) for host, fields in lines], none)
     else:
         for host, fields in lines:
             output.answer("  ".join(row(host, fields).values()))
@@ -119,7 +120,9 @@ def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _what(fields: Mapping[str, Any]) -> str:
     if fields.get("event") != "alert":
-        told = fields.get("why") or fields.get("reason") or fields.get("error") or ""
+        told = next((fields[name] for name in ("why", "reason", "error", "because") if fields.get(name)), "")
+        if fields.get("state", fields.get("event")) != fields.get("event"):
+            told = f"{fields['state']}: {told}"
         return f"{str(fields.get('event')).replace('_', ' ')}{f': {told}' if told else ''}"
     differs = fields.get("differs")
     return f"{fields.get('set')} {fields.get('what')}{' (' + ', '.join(differs) + ')' if differs else ''}"

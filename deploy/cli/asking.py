@@ -20,8 +20,13 @@ def on_all(connection: Connection, question: Callable[[Any], dict[str, Any]]) ->
             try:
                 return question(host)
             except CasemateError as error:
-                return {"error": f"{error.message}; next: {error.next}"}
+                return _refused(host.name, error)
 
     greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
-    refused = {name: {"error": f"{error.message}; next: {error.next}"} for name, error in connection.refused.items()}
+    refused = {name: _refused(name, error) for name, error in connection.refused.items()}
     return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}
+
+
+def _refused(host: str, error: CasemateError) -> dict[str, Any]:
+    """The host's name stands beside it, wherever it is shown."""
+    return {"error": f"{error.message.removeprefix(f'{host}: ')}; next: {error.next}"}

@@ -57,7 +57,8 @@ def diff(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
         for host, one in found.items():
             if "error" in one:
                 output.say(f"{host}: {shown(one['error'])}")
-        output.table([row for host, one in found.items() for row in _difference_rows(host, one)])
+        rows = [row for host, one in found.items() for row in _difference_rows(host, one)]
+        output.table(rows, none="" if any("error" in one for one in found.values()) else "all is as the baselines say")
     if any("error" in one or one["differences"] or one["edited"] for one in found.values()):
         sys.exit(1)
 

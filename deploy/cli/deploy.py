@@ -36,7 +36,7 @@ def deploy(
         output.answer(f"run {run}; journal: {HOST_JOURNAL} on each host, .casemate/journal here")
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.failed}
     for name, outcome in failed.items():
-        output.say(f"{name}: {outcome.error}")
+        output.say(f"{name}: {(outcome.error or '').removeprefix(f'{name}: ')}")
     if failed:
         output.say(f"Next: casemate plan {inventory}, to see what is left; then: casemate deploy {inventory}")
         sys.exit(1)

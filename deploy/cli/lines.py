@@ -16,6 +16,11 @@ def fields_of(line: str) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {"damaged": line}
 
 
+def text_of(line: str) -> dict[str, Any]:
+    """A line of a log that is text."""
+    return {"text": line}
+
+
 def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
     """A line as a row; of a request the columns that one looks for, of anything else all that it says."""
     if fields.get("event") == "request":
@@ -58,6 +63,8 @@ def _access(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _other(fields: Mapping[str, Any]) -> dict[str, str]:
+    if "text" in fields:
+        return {**dict.fromkeys(("who", "status", "end", "tokens", "seconds"), "-"), "what": str(fields["text"])}
     said = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _CHAIN and value is not None)
     return {
         "who": str(fields.get("key_id") or fields.get("by") or "-"),

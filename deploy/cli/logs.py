@@ -12,7 +12,7 @@ import click
 from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
 from deploy.cli.figures import figures, kept_rows, principals
-from deploy.cli.lines import fields_of, row, shown
+from deploy.cli.lines import fields_of, row, shown, text_of
 from deploy.cli.period import Moment
 from deploy.cli.verdicts import verdict_rows
 from deploy.facts.chained.logs import LOGS, PLAIN
@@ -80,10 +80,10 @@ def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, .
     path = {**LOGS, **PLAIN}[log]
     with _hosts(inventory, limit) as connection:
         found, good = _read(connection, path, lines, after)
-        if as_json or not found:
+        if as_json:
             _print(found, as_json)
         else:
-            output.table([row(host, fields) for host, fields in found])
+            output.table([row(host, fields) for host, fields in found], none=f"no lines in {path}" if good else "")
         while follow:
             time.sleep(_FOLLOW_SECONDS)
             _print(_read(connection, path, _MOST_FOLLOWED, after)[0], as_json)
@@ -149,7 +149,8 @@ def _read(
         if "error" in said:
             output.say(f"{host}: {shown(said['error'])}")
     after.update({host: said["lines"][-1] for host, said in found.items() if said.get("lines")})
-    read = [(host, fields_of(line)) for host, said in found.items() for line in said.get("lines", ())]
+    understood = text_of if path == PLAIN["errors"] else fields_of
+    read = [(host, understood(line)) for host, said in found.items() for line in said.get("lines", ())]
     return sorted(read, key=lambda pair: str(pair[1].get("time", ""))), not any(
         "error" in one for one in found.values()
     )

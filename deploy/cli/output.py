@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -37,9 +38,16 @@ def words(text: str) -> None:
 
 def document(value: Any) -> None:
     """A result for a program."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A result for a person; every row has the same keys."""
-    click.echo(tabulate([dict(row) for row in rows], headers="keys", disable_numparse=True))
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def table(rows: Sequence[Mapping[str, Any]], none: str = "") -> None:
+    """A result for a person; every row has the same keys. `none` is said of no rows: silence might be a fault."""
+    if rows:
+        click.echo(tabulate([dict(row) for row in rows], headers="keys", disable_numparse=True))
+    elif none:
+        say(none)

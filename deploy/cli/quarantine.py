@@ -35,7 +35,7 @@ def listed(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         output.document(found)
     else:
-        output.table([row for host, one in found.items() for row in _rows(host, one)])
+        output.table([row for host, one in found.items() for row in _rows(host, one)], none="no quarantines")
     if any("error" in one or any(_in_force(entry) for entry in one["quarantines"]) for one in found.values()):
         sys.exit(1)
 

@@ -96,4 +96,4 @@ def _show(found: list[dict[str, Any]], as_json: bool) -> None:
         }
         for one in found
     ]
-    output.table(shown)
+    output.table(shown, none="no signed release is kept here")

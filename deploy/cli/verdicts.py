@@ -15,14 +15,14 @@ def verdict_rows(host: str, verdicts: Mapping[str, Any]) -> Iterator[dict[str, s
         if "error" in one:
             yield {**common, "verdict": "unknown", "where": one["path"], "what": one["error"]}
         elif not one["findings"]:
-            yield {**common, "verdict": "good", "where": f"{len(one['files'])} files", "what": _proof(one)}
+            yield {**common, "verdict": "good", "where": f"files: {len(one['files'])}", "what": _proof(one)}
         for finding in one.get("findings", ()):
             yield {**common, "verdict": finding["kind"], "where": finding["where"], "what": finding["message"]}
         if one.get("more"):
-            yield {**common, "verdict": "more", "where": one["path"], "what": f"{one['more']} further findings"}
+            yield {**common, "verdict": "more", "where": one["path"], "what": f"further findings: {one['more']}"}
 
 
 def _proof(one: Mapping[str, Any]) -> str:
     if one["proven"] is None:
         return "its first key is neither here nor there: not proven" if one["files"] else ""
-    return f"{one['proven']} new lines proven here" if one["proven"] else "nothing new to prove"
+    return f"new lines proven here: {one['proven']}" if one["proven"] else "nothing new to prove"

@@ -32,7 +32,7 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     waivers = load_waivers(inventory, controls)
     loaded, hosts = read_inventory(inventory, (), limit)
     valid(hosts)
-    output.say(f"judging {len(controls)} controls on {len(hosts)} host(s)")
+    output.say(f"judging {len(controls)} controls on {len(hosts)} host{'' if len(hosts) == 1 else 's'}")
     with connected(loaded, hosts) as connection:
         judged = judge_all(connection, controls, waivers)
     if as_json:
@@ -55,5 +55,5 @@ def judge_all(
             return verify_host(host, controls, waivers)
 
     greenlets = {host.name: connection.state.pool.spawn(one, host) for host in connection.hosts}
-    refused = {name: unanswered(name, error.message, controls, waivers) for name, error in connection.refused.items()}
+    refused = {name: unanswered(name, error, controls, waivers) for name, error in connection.refused.items()}
     return refused | {name: greenlet.get() for name, greenlet in greenlets.items()}

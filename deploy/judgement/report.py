@@ -34,7 +34,11 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def rows(host: str, findings: Sequence[Finding], inventory: str) -> list[dict[str, str]]:
-    """One row for the terminal each; what to type stands beside what is wrong."""
+    """One row for the terminal each; what to type stands beside what is wrong. One for a host that does not answer."""
+    why = findings[0].reason or ""
+    if len(findings) > 1 and all(finding.verdict == "unknown" and finding.reason == why for finding in findings):
+        said = _wrapped(*why.replace("; next: ", "\nNext: ").splitlines())
+        return [{"host": host, "verdict": "unknown", "severity": "-", "control": "all of them", "finding": said}]
     return [
         {
             "host": host,
@@ -69,9 +73,13 @@ def _text(finding: Finding, inventory: str) -> str:
         "unknown": (title, f"unknown: {finding.reason}", remedy),
         "failed": (title, f"{finding.reason}", remedy),
     }[finding.verdict]
+    return _wrapped(*parts)
+
+
+def _wrapped(*lines: str) -> str:
     # A path or an option is never broken: it is there to be copied.
     wrapped = textwrap.TextWrapper(_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return "\n".join(wrapped.fill(line) for line in parts)
+    return "\n".join(wrapped.fill(line) for line in lines)
 
 
 def summary(host: str, findings: Sequence[Finding]) -> str:

@@ -20,13 +20,15 @@ def verify(host: Any, controls: Sequence[Control], waivers: Sequence[Waiver]) ->
         seen = subject(observed(host).data, settings_of(host))
         findings = judge(controls, {"host": seen, "probe": probed(host, _model(seen))})
     except CasemateError as error:
-        return unanswered(host.name, error.message, controls, waivers)
+        return unanswered(host.name, error, controls, waivers)
     return waive(findings, waivers, host.name, _today())
 
 
-def unanswered(host: str, why: str, controls: Sequence[Control], waivers: Sequence[Waiver]) -> list[Finding]:
+def unanswered(
+    host: str, error: CasemateError, controls: Sequence[Control], waivers: Sequence[Waiver]
+) -> list[Finding]:
     """Every control on a host that nothing could be seen of."""
-    return waive(unseen(controls, why), waivers, host, _today())
+    return waive(unseen(controls, f"{error.message}; next: {error.next}"), waivers, host, _today())
 
 
 def _today() -> date:

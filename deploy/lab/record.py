@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.errors import SettingsError
 from deploy.lab.errors import LabError
 from deploy.lab.keys import private_bytes
 from deploy.paths import STATE
@@ -59,13 +60,13 @@ def read(directory: Path) -> list[Record]:
 
 
 def find(directory: Path, name: str) -> Record:
-    """The host of that name. Raises LabError when there is none."""
+    """The host of that name. Raises CasemateError when there is none."""
     records = running(directory)
     for record in records:
         if record.name == name:
             return record
     names = ", ".join(record.name for record in records)
-    raise LabError(f"no lab host {name}", next=f"name one of: {names}")
+    raise SettingsError(f"no lab host {name}", next=f"name one of: {names}")
 
 
 def running(directory: Path) -> list[Record]:

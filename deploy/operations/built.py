@@ -66,13 +66,17 @@ class Built:
 
 
 def built(settings: HostSettings) -> Built:
-    """Build what the cache lacks, once a process, however many hosts there are. Raises CasemateError."""
+    """Build what the cache lacks, once a process, however many hosts there are. Raises CasemateError.
+
+    What may be wrong with the settings shows first: an image may have gigabytes to fetch.
+    """
+    specs = configuration(settings)
     key = settings.release.model_dump_json()
     with _one_at_a_time:
         if key not in _made:
-            _made[key] = (build_image(settings.release, _tell), read_model(settings.release, _tell))
+            model = read_model(settings.release, _tell)
+            _made[key] = (build_image(settings.release, _tell), model)
     image, model = _made[key]
-    specs = configuration(settings)
     return Built(settings.release, image, model, specs, contents(settings.release, image, model, specs))
 
 

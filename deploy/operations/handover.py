@@ -12,7 +12,7 @@ from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
 from deploy.operations.expected import expects
 from deploy.operations.ship import accepted
-from service.release.container import drift
+from service.release.container import REPLACED, drift
 
 
 @convergence
@@ -48,10 +48,11 @@ def _faults(seen: Observed, component: str, release: Built) -> list[str]:
 
 
 def _containers(seen: Observed, component: str, release: Built) -> list[dict[str, str]]:
-    """The new one, and those that may go, or come back if it fails."""
+    """The new one, one of its name that makes room, and those that may go, or come back if it fails."""
     own = f"casemate-{component}-"
-    there = (seen.section("docker") or {}).get("containers", {})
-    return [{"container": name} for name in sorted({f"{own}{release.id}", *(n for n in there if n.startswith(own))})]
+    there = [name for name in (seen.section("docker") or {}).get("containers", {}) if name.startswith(own)]
+    new = f"{own}{release.id}"
+    return [{"container": name} for name in sorted({new, *there, *([new + REPLACED] if new in there else [])})]
 
 
 def _health(container: dict[str, Any]) -> str | None:

@@ -41,11 +41,16 @@ def ship_image(release: Built) -> Commands:
 @convergence
 def ship_model(release: Built) -> Commands:
     """The model's files are on the host."""
-    if _has_model(observed(host), release):
+    faults = _model_faults(observed(host), release)
+    if not faults:
         host.noop(f"the host has the model {release.model_directory}")
         return
-    expects(*_model_items(release))
-    differs("model", None, f"{release.model_directory}\n")
+    expects(*_model_items(release), *_thrown_away(release, faults))
+    differs(
+        "model",
+        "\n".join(f"{file} {fault}" for file, fault in faults.items()),
+        f"{release.model_directory} as signed\n",
+    )
     yield from attempted(lambda there: transfer.send_model(there, release))
 
 
@@ -56,7 +61,7 @@ def accept_release(release: Built) -> Commands:
     state, manifests = accepted(seen), seen.required("release")["manifests"]
     signers = hashlib.sha256(release.signers.encode()).hexdigest()
     known = any((one["release"], one.get("signers")) == (release.id, signers) for one in state["releases"])
-    whole = _has_image(seen, release) and _has_model(seen, release) and release.id in manifests
+    whole = _has_image(seen, release) and not _model_faults(seen, release) and release.id in manifests
     if state["admitted"] == release.id and known and whole:
         host.noop(f"release {release.id} is accepted")
         return
@@ -126,5 +131,18 @@ def _has_image(seen: Observed, release: Built) -> bool:
     return any(digest in images for digest in release.image_ids)
 
 
-def _has_model(seen: Observed, release: Built) -> bool:
-    return any(record["model"] == release.model_directory for record in accepted(seen)["releases"])
+def _model_faults(seen: Observed, release: Built) -> dict[str, str]:
+    """Which files are not those that the host verified as the model's; empty when all of them are."""
+    if not any(record["model"] == release.model_directory for record in accepted(seen)["releases"]):
+        return {"the model": "is not there"}
+    signed = {name: file.sha256 for name, file in release.model.files.items()}
+    there = seen.required("release")["models"].get(release.model_directory, {})
+    wrong = [name for name in signed if signed[name] != there.get(name)]
+    return {name: "changed" if name in there else "is missing" for name in wrong} | {
+        name: "is not part of the model" for name in there if name not in signed
+    }
+
+
+def _thrown_away(release: Built, faults: Iterable[str]) -> list[Item]:
+    """A wrong blob goes before a right one comes."""
+    return [removed(f"{_BLOBS}/{release.model.files[name].sha256}") for name in faults if name in release.model.files]

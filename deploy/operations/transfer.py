@@ -102,7 +102,9 @@ def _teller(host: Any) -> Callable[[str], None]:
 def _good(host: Any, said: Said) -> Said:
     if said.status:
         reason = said.err.removeprefix(_COMPLAINT) or f"{PROGRAM} ended with status {said.status}"
-        raise CasemateError(f"{host.name}: {reason}", next="the same command again; what served still serves")
+        sentence, _, following = reason.partition("; next: ")
+        again = "the same command again; what served still serves"
+        raise CasemateError(f"{host.name}: {sentence}", next=following or again)
     return said
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from deploy.errors import CasemateError
+from deploy.errors import CasemateError, SettingsError
 from deploy.release.digests import sha256_of
 from deploy.release.publisher import check_published, published_digests
 from deploy.release.safetensors import BadHeader, tensors
@@ -44,7 +44,7 @@ def read_model(settings: ReleaseSettings, tell: Callable[[str], None]) -> Model:
     """
     directory = settings.model
     if not directory.is_dir():
-        raise CasemateError(
+        raise SettingsError(
             f"release.model: {directory} is not a directory",
             next="put the model's safetensors there, or correct the setting",
         )

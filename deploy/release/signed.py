@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import paths
-from deploy.errors import CasemateError
+from deploy.errors import CasemateError, SettingsError
 from deploy.release import digests
 from deploy.release.image import Image
 from deploy.release.manifest import Manifest, contents, stamped
@@ -64,7 +64,7 @@ def read_signed(release: str) -> Signed:
         signature = origin.with_name("manifest.json.sig").read_bytes()
         settings = ReleaseSettings.model_validate_json(origin.with_name("settings.json").read_bytes())
     except FileNotFoundError:
-        raise CasemateError(f"there is no signed release {release!r} here", next="casemate release show") from None
+        raise SettingsError(f"there is no signed release {release!r} here", next="casemate release show") from None
     except ValueError as error:
         raise CasemateError(f"{directory} is damaged: {error}", next=f"rm -r {directory}") from None
     return Signed(Manifest.read(document, origin), document, signature, directory, settings)

@@ -20,6 +20,7 @@ from deploy.facts.observed import Observed, observed
 from deploy.run.round_trips import count
 
 _HOST_KEY = "casemate.host_key"
+_FINGERPRINT = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
 @dataclass
@@ -97,10 +98,18 @@ def _connect(host: Any) -> CasemateError | None:
 
 def _refusal(host: Any, said: str) -> CasemateError:
     address = host.data.get("ssh_hostname") or host.name
-    if "host key" in said.lower() or "not found in known_hosts" in said.lower():
+    port = host.data.get("ssh_port")
+    way = f"-p {port} {address}" if port else address
+    if "No host key for" in said:
+        known = host.data.get("ssh_known_hosts_file") or "~/.ssh/known_hosts"
+        return CasemateError(
+            f"{host.name}: the SSH host key of {address} is not known yet ({said})",
+            next=f"ssh-keyscan {way} >> {known}, and compare it with {host.name}'s console: {_FINGERPRINT}",
+        )
+    if "host key" in said.lower():
         return CasemateError(
             f"{host.name}: the SSH host key of {address} is not the pinned one; another machine may answer ({said})",
-            next=f"compare the fingerprint on {host.name}'s console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)",
+            next=f"compare the fingerprint on {host.name}'s console ({_FINGERPRINT})",
         )
     if "Authentication" in said:
         user = host.data.get("ssh_user") or "the SSH user"
@@ -109,7 +118,7 @@ def _refusal(host: Any, said: str) -> CasemateError:
             next="set ssh_user and ssh_key in its group data",
         )
     return CasemateError(
-        f"{host.name}: {address} does not answer ({said})", next=f"see whether it is up: ssh {address} true"
+        f"{host.name}: {address} does not answer ({said})", next=f"see whether it is up: ssh {way} true"
     )
 
 

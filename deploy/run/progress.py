@@ -64,6 +64,11 @@ class Progress(BaseStateCallback):
             gevent.kill(timer)
             self._ended(state, host, op_hash, time.monotonic() - started)
 
+    def nobody_is_left(self, state: Any) -> None:
+        """pyinfra raises without an `operation_end` where an operation fails on the last host."""
+        for op_hash in {op_hash for _, op_hash in self._started}:
+            self.operation_end(state, op_hash)
+
     def _ended(self, state: Any, host: Any, op_hash: str, seconds: float) -> None:
         done = state.get_op_data_for_host(host, op_hash).operation_meta
         outcome, name = self._outcomes[host.name], name_of(state, op_hash)

@@ -77,11 +77,14 @@ def _deploy_batch(run: str, file: str, data: Sequence[str], names: list[str], sa
                 try:
                     _each(connection, lambda host: window.begin(host, run))
                     _execute(connection, outcomes, say)
+                except KeyboardInterrupt:
+                    say("interrupted: what a host has begun ends there first; the same command does the rest")
+                    raise
                 finally:
                     _each(connection, lambda host: window.end(host, file))
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             for outcome in outcomes.values():
-                outcome.error, outcome.failed = outcome.error or str(error), max(outcome.failed, 1)
+                outcome.error, outcome.failed = outcome.error or str(error) or "interrupted", max(outcome.failed, 1)
             raise
         finally:
             _journal(connection, run, file, outcomes, say)
@@ -138,12 +141,14 @@ def _prepare(connection: Connection) -> None:
 
 def _execute(connection: Connection, outcomes: dict[str, Outcome], say: Say) -> None:
     state = connection.state
-    state.add_callback_handler(Progress(outcomes, say))
+    progress = Progress(outcomes, say)
+    state.add_callback_handler(progress)
     state.set_stage(StateStage.Execute)
     try:
         run_ops(state)
     except PyinfraError as error:
-        # "No hosts remaining!": each failure is in its host's outcome already.
+        # "No hosts remaining!": what failed on each is in its outcome.
+        progress.nobody_is_left(state)
         if not any(outcome.failed for outcome in outcomes.values()):
             raise CasemateError(str(error), next="casemate plan, to see what is left") from error
 

@@ -28,7 +28,6 @@ def asked(host: Any, *verb: str, wakes: bool = False, **given: Any) -> dict[str,
 
 def refused(host: Any, said: str) -> CasemateError:
     """What an operator reads when a sentinel does not do as it is asked."""
-    return CasemateError(
-        f"{host.name}: the sentinel says: {said.removeprefix('casemate-sentinel: ')}",
-        next=f"on the host: systemctl status {UNIT}; to put it right: casemate deploy INVENTORY --only sentinel",
-    )
+    sentence, _, following = said.removeprefix("casemate-sentinel: ").partition("; next: ")
+    put_right = f"on the host: systemctl status {UNIT}; to put it right: casemate deploy INVENTORY --only sentinel"
+    return CasemateError(f"{host.name}: the sentinel says: {sentence}", next=following or put_right)

@@ -80,9 +80,7 @@ def _closed(host: Any, window: Window | None) -> dict[str, Any] | None:
     if window and window.is_open:
         said = asked(host, "window", "close", run=window.run)
         if said["unplanned"]:
-            _say(
-                host, f"{said['unplanned']} changes while it ran were not the deploy's; next: casemate alerts INVENTORY"
-            )
+            _say(host, f"changes that were not the deploy's: {said['unplanned']}; next: casemate alerts INVENTORY")
         return dict(said["baseline"])
     if window and (window.changes or taken(host)):
         # Whatever ran before, this run may have brought the sentinel, or put it right.
@@ -104,7 +102,7 @@ def _first(host: Any) -> dict[str, Any] | None:
             _say(host, "reads everything for its first baseline")
         time.sleep(1.0)
     if found is None:
-        _say(host, "its first baseline is not made yet; next: casemate baseline accept INVENTORY --all")
+        _say(host, "its first baseline is not made yet; next: casemate baseline accept INVENTORY --all --reason WHY")
     return found
 
 

@@ -37,6 +37,8 @@ class Fault:
             return cls(origin, path, "unknown setting", _near(keys))
         if kind.startswith("ip_v4_network"):
             return cls(origin, path, f"got {_shown(detail['input'])}", _network_near(detail["input"]))
+        if kind == "string_pattern_mismatch":
+            return cls(origin, path, f"got {_shown(detail['input'])}", f"what matches {detail['ctx']['pattern']}")
         # pydantic's own sentence says the bound or the form; its prefix repeats what the layout here already says.
         message = detail["msg"].removeprefix("Value error, ")
         expected = message.removeprefix("Input should be ").removeprefix("Input ").removeprefix("a valid ")
@@ -96,4 +98,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def explain(host: str, faults: list[Fault]) -> str:
     """All of a host's faults, one a line."""
-    return "\n".join([f"{host}: {len(faults)} wrong settings", *(f"  {fault}" for fault in faults)])
+    return "\n".join(
+        [f"{host}: {len(faults)} wrong setting{'' if len(faults) == 1 else 's'}", *(f"  {fault}" for fault in faults)]
+    )

@@ -8,6 +8,8 @@ from typing import Any
 
 from service.release.manifest import canonical
 
+REPLACED = "-replaced"
+"""What the name of a container ends with that makes room for another one of its release."""
 _SECOND = 1_000_000_000
 _RETRIES = 3
 

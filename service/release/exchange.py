@@ -1,6 +1,7 @@
 """One container for another: start, prove, open the door, let the old one finish; or all the way back."""
 
 from service.release import door, state
+from service.release.container import REPLACED
 from service.release.engine import Engine
 from service.release.errors import ReleaseError
 from service.release.journal import Journal
@@ -10,8 +11,6 @@ from service.release.probe import examine, ready
 from service.release.quarantine import refuse_held
 from service.release.running import Container, containers, create, start, wait_until_ready
 from service.release.wanted import Wanted
-
-_REPLACED = "-replaced"
 
 
 def record(layout: Layout, component: str, release: str) -> None:
@@ -46,7 +45,7 @@ class Exchange:
         It is kept until that one serves.
         """
         found = containers(self.engine, self.new.component)
-        same, aside = found.get(self.new.name), self.new.name + _REPLACED
+        same, aside = found.get(self.new.name), self.new.name + REPLACED
         if same is None or (self.new.runs_in(same.inspected) and (same.release != self.live or ready(self.new.socket))):
             return
         if same.release == self.live and aside not in found:
@@ -115,7 +114,7 @@ class Exchange:
             return str(held)
         self.journal.step(f"Go back: {reason}")
         found = containers(self.engine, self.new.component)
-        aside = found.get(self.new.name + _REPLACED)
+        aside = found.get(self.new.name + REPLACED)
         if self.new.name in found and (self.live != self.new.release or aside):
             self.engine.remove(self.new.name)
         if aside:

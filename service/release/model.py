@@ -32,6 +32,7 @@ def make_model(manifest: Manifest, layout: Layout, memory: Verified) -> None:
         check_model(manifest, layout, memory)
     except Resend:
         _exchange(_linked(manifest, layout, memory), directory)
+        check_model(manifest, layout, memory)  # links went with a wrong directory, and ctimes changed
 
 
 def _linked(manifest: Manifest, layout: Layout, memory: Verified) -> Path:

@@ -84,7 +84,9 @@ class Acceptance:
         for path in paths or ():
             if not deviations.accept(store, path):
                 store.rollback()
-                raise BaselineError(f"{path!r} is as the baseline says; next: casemate baseline diff INVENTORY")
+                raise BaselineError(
+                    f"{os.fsdecode(path)} is as the baseline says; next: casemate baseline diff INVENTORY"
+                )
         return kept(store)
 
     def _on_disk(self) -> int:

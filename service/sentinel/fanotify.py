@@ -35,7 +35,7 @@ _RECORD = struct.Struct("=BBHQI")  # kind, padding, length, file system's id, by
 _MOST_READ = 1 << 20
 """Bytes of the kernel's queue for one `read`; the queue itself has no limit, and what is left in it is not lost."""
 _MOST_PARKED = 20_000
-_PARKED_SECONDS = 2.0
+PARKED_SECONDS = 2.0
 
 _Told = tuple[bytes, bytes, int, bytes, int, float]
 """Directory's key, name, mask, key of what it happened to (empty: not told), pid, when."""
@@ -111,7 +111,7 @@ class Fanotify:
                     size += len(data)
                     self._understand(data)
             except BlockingIOError:
-                self._give_up(time.time() - _PARKED_SECONDS)
+                self._give_up(time.time() - PARKED_SECONDS)
             if self._parked_size > _MOST_PARKED:
                 self._give_up(float("inf"))
             self._filesystems.let_go()
@@ -163,7 +163,7 @@ class Fanotify:
                 continue
             if mask & ONDIR and mask & STRUCTURE and target:
                 self._learn(place, key, name, mask, target)
-                if target in self._parked and places.find(target) is not None:
+                if target in self._parked and (places.known.get(target) or places.find(target)):
                     earlier = self._parked.pop(target)
                     self._parked_size -= len(earlier)
                     waiting += [told, *reversed(earlier)]

@@ -112,7 +112,7 @@ class Quarantine:
         with self._acting:
             held = self._held.get(identity)
             if held is None:
-                raise QuarantineError(f"there is no quarantine {identity!r}; next: casemate-sentinel quarantine list")
+                raise QuarantineError(f"there is no quarantine {identity!r}; next: casemate quarantine list INVENTORY")
             if held.state == "unreadable":
                 raise QuarantineError(held.said)
             if held.in_force:

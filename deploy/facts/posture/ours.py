@@ -35,6 +35,28 @@ def link(path: str) -> str | None:
         return None
 
 
+def models() -> Json:
+    """Each model's files with the SHA-256 that the release program verified; None for one that changed since.
+
+    By the marks of `service.release.verified`: twenty gigabytes are not read for it.
+    """
+    verified = document(f"{_STATE}/verified.json") or {}
+    found: Json = {}
+    for directory in sorted(glob.glob(f"{_STATE}/models/*")):
+        paths = [os.path.join(above, name) for above, _, names in os.walk(directory) for name in names]
+        found[os.path.basename(directory)] = {
+            printable(os.path.relpath(path, directory)): _verified(path, verified) for path in sorted(paths)
+        }
+    return found
+
+
+def _verified(path: str, verified: Json) -> str | None:
+    stat = os.lstat(path)
+    marks = [str(stat.st_size), str(stat.st_mtime_ns), str(stat.st_ctime_ns)]
+    known = verified.get(f"{stat.st_dev}:{stat.st_ino}")
+    return str(known[-1]) if known and known[:-1] == marks else None
+
+
 def release() -> Json:
     """What the release program noted, where Nginx is led, and how much of a cut transfer is there already."""
     manifests = glob.glob(f"{_STATE}/releases/*/manifest.json")
@@ -44,6 +66,7 @@ def release() -> Json:
         "current": {name: link(f"/run/casemate/{name}/current") for name in _LIVE},
         "handover": {name: document(f"{_STATE}/releases/handover-{name}.json") for name in _LIVE},
         "manifests": {path.split("/")[-2]: manifest(path) for path in sorted(manifests)},
+        "models": models(),
         "incoming": {printable(entry.name): entry.stat(follow_symlinks=False).st_size for entry in parts},
     }
 

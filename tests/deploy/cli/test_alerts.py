@@ -99,6 +99,11 @@ def test_following_shows_each_new_alert_once(log: Ledger, monkeypatch: pytest.Mo
         ({**ALERT, "differs": ["mode"]}, "nginx changed (mode)"),
         ({"event": "baseline_edited", "severity": "critical", "why": "its lines"}, "baseline edited: its lines"),
         ({**ALERT, "who": {"pid": 7, "program": "/usr/bin/vi", "uid": 0}}, "/usr/bin/vi (pid 7, uid 0)"),
+        ({"event": "released", "state": "released", "reason": "mine"}, "released: mine"),
+        (
+            {"event": "quarantined", "state": "in force", "because": "created: /x.php"},
+            "quarantined: in force: created: /x.php",
+        ),
     ],
 )
 def test_an_alert_is_told_in_words(fields: dict[str, Any], shown: str) -> None:

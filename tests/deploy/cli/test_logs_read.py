@@ -137,5 +137,6 @@ def test_every_component_s_log_is_shown_and_counted(log: Path) -> None:
         assert word in shown
     for result in (run("tail", "--log", "errors"), run("tail", "--log", "errors", "--json")):
         assert "[warn]" in result.stdout
+        assert "damaged" not in result.stdout
         assert not [char for char in result.stdout if not char.isprintable() and char != "\n"]
     assert "severity=critical" in run("tail", "--log", "sentinel").stdout

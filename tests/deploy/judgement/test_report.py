@@ -37,6 +37,14 @@ def test_beside_what_is_wrong_stands_the_command_to_type(findings: list[Finding]
     ]
 
 
+def test_a_host_that_does_not_answer_is_one_row_with_what_to_do_about_it(control: Make) -> None:
+    why = "lab1: 127.0.0.1 does not answer; next: see whether it is up"
+    findings = [Finding(control(name), "unknown", why) for name in ("one-truth", "other-truth")]
+    [row] = rows("lab1", findings, "inventory/lab.py")
+    assert (row["verdict"], row["control"]) == ("unknown", "all of them")
+    assert row["finding"].splitlines() == ["lab1: 127.0.0.1 does not answer", "Next: see whether it is up"]
+
+
 def test_a_log_gets_a_line_for_each_failed_and_unknown_one(findings: list[Finding]) -> None:
     assert lines(findings, "inventory/lab.py") == [
         "failed critical-truth: got 3. Next: casemate deploy inventory/lab.py",

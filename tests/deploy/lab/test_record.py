@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import SettingsError
 from deploy.lab.errors import LabError
 from deploy.lab.record import Record, find, of, read, write
 from deploy.lab.ssh import ssh
@@ -33,7 +34,7 @@ def test_a_damaged_record_says_so(tmp_path: Path, text: str) -> None:
 def test_an_unknown_host_gets_the_names_that_there_are(tmp_path: Path) -> None:
     write(tmp_path, [LAB1, LAB2])
     assert find(tmp_path, "lab2") == LAB2
-    with pytest.raises(LabError) as raised:
+    with pytest.raises(SettingsError) as raised:
         find(tmp_path, "lab3")
     assert raised.value.next == "name one of: lab1, lab2"
 

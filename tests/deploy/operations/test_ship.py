@@ -9,6 +9,7 @@ import pytest
 from deploy.errors import CasemateError
 from deploy.operations.built import Built
 from deploy.operations.change import differences
+from deploy.operations.expected import taken
 from deploy.operations.handover import hand_over
 from deploy.operations.ship import accept_release, make_room, ship_image, ship_model
 from tests.deploy.operations.releases import release_in
@@ -56,6 +57,7 @@ def snapshot(release: Built, *others: str, **changes: Any) -> dict[str, Any]:
             "state": state,
             "manifests": {release.id: {}},
             "current": {"vision": release.id, "gate": release.id},
+            "models": {release.model_directory: {name: file.sha256 for name, file in release.model.files.items()}},
         },
         **changes,
     }
@@ -63,7 +65,7 @@ def snapshot(release: Built, *others: str, **changes: Any) -> dict[str, Any]:
 
 NOTHING = {
     "docker": {"images": {}},
-    "release": {"state": None, "manifests": {}, "current": {"vision": None, "gate": None}},
+    "release": {"state": None, "manifests": {}, "current": {"vision": None, "gate": None}, "models": {}},
 }
 
 
@@ -76,6 +78,22 @@ def test_what_is_there_is_not_sent(commands: Any, release: Built, operation: Any
 def test_the_containerd_stores_name_of_the_image_will_do(commands: Any, release: Built) -> None:
     found = snapshot(release, docker={"images": {release.image.manifest_digest: {}}, "containers": {}})
     assert commands(ship_image, {"release": release}, **found) == []
+
+
+@pytest.mark.parametrize(("file", "told"), [("model.safetensors", "changed"), ("added.py", "is not part of the model")])
+def test_a_model_that_is_not_as_the_host_verified_it_is_announced_and_let_in_again(
+    fake_host: Any, release: Built, file: str, told: str
+) -> None:
+    found = snapshot(release)
+    found["release"]["models"][release.model_directory][file] = None
+    host = fake_host(**found)
+    for operation in (ship_model, accept_release):
+        generator: Any = operation
+        assert len([*generator._inner(release=release)]) == 1
+    assert f"-{file} {told}" in "\n".join(differences(host, "operation"))
+    gone = [item["path"] for item in taken(host) if item.get("removed")]
+    for name, signed in release.model.files.items():
+        assert (f"/var/lib/casemate/blobs/{signed.sha256}" in gone) == (name == file)
 
 
 def test_a_host_that_cannot_be_read_is_never_taken_for_an_empty_one(commands: Any, release: Built) -> None:
@@ -114,6 +132,16 @@ def test_a_container_that_is_not_as_signed_is_handed_over(
     generator: Any = hand_over
     assert len([*generator._inner(component="vision", release=release)]) == 1
     assert told in "\n".join(differences(host, "operation"))
+
+
+def test_a_container_that_makes_room_for_one_of_the_same_release_is_announced(fake_host: Any, release: Built) -> None:
+    found = snapshot(release)
+    name = f"casemate-vision-{release.id}"
+    found["docker"]["containers"][name]["State"]["Health"]["Status"] = "unhealthy"
+    host = fake_host(**found)
+    generator: Any = hand_over
+    assert len([*generator._inner(component="vision", release=release)]) == 1
+    assert taken(host) == [{"container": name}, {"container": f"{name}-replaced"}]
 
 
 def test_whatever_else_serves_is_handed_over(commands: Any, release: Built) -> None:

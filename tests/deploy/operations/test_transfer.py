@@ -108,6 +108,12 @@ def test_a_refusal_is_the_hosts_own_sentence(program: Program, release: Built) -
         transfer.accept(HOST, release, 0)
 
 
+def test_a_refusal_s_own_advice_is_the_advice(program: Program, release: Built) -> None:
+    program.answers = [Said(1, "", "casemate-release: it is in quarantine; next: casemate quarantine list INVENTORY")]
+    with pytest.raises(CasemateError, match=r"^gpu1: it is in quarantine\nNext: casemate quarantine list INVENTORY$"):
+        transfer.hand_over(HOST, "vision", release, 0)
+
+
 def test_a_handover_that_misses_something_has_it_sent(program: Program, release: Built) -> None:
     program.answers = [Said(3, "", "the signed image is not in the engine"), Said(0, "{}", ""), Said(0, "", "")]
     transfer.hand_over(HOST, "vision", release, 0)

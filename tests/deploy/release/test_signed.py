@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import CasemateError
+from deploy.errors import SettingsError
 from deploy.release import digests
 from deploy.release.image import Image, build_image
 from deploy.release.model import read_model
@@ -95,7 +95,7 @@ def test_the_newest_is_shown_first(release: Callable[..., Signed]) -> None:
 
 
 def test_an_unknown_release_is_named() -> None:
-    with pytest.raises(CasemateError, match="no signed release '0123456789ab'"):
+    with pytest.raises(SettingsError, match="no signed release '0123456789ab'"):
         read_signed("0123456789ab")
 
 

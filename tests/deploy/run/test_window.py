@@ -73,7 +73,7 @@ def test_unplanned_changes_are_said(sentinel: Sentinel, capfd: pytest.CaptureFix
     sentinel.unplanned = 3
     window.begin(there, "run1")
     window.end(there, "lab.py")
-    assert "3 changes while it ran were not the deploy's" in capfd.readouterr().err
+    assert "changes that were not the deploy's: 3" in capfd.readouterr().err
 
 
 def test_a_sentinel_that_does_not_hear_stops_no_deploy(sentinel: Sentinel, capfd: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,11 @@ def test_a_wrong_value_says_got_and_expected(tmp_path: Path) -> None:
     assert "gpu.py: network.subnet: got '172.31.250.7/24', expected a network such as 172.31.250.0/24" in said
 
 
+def test_a_value_of_the_wrong_form_says_the_form(tmp_path: Path) -> None:
+    said = fault(write(tmp_path, gpu='vision = {"memory": "much"}'))
+    assert "vision.memory: got 'much', expected what matches ^[1-9]" in said
+
+
 def test_a_missing_setting_says_what_to_write(tmp_path: Path) -> None:
     said = fault(write(tmp_path, all=COMMON.replace('"server_name": "vision.example.org"', "")))
     assert "proxy.server_name: is missing, expected Name in the certificate." in said

@@ -117,6 +117,12 @@ def test_a_tampered_live_model_is_found_and_made_anew(host: Host) -> None:
     host.accept(release)
     host.handover(release)
     assert weights.read_bytes() == b"weights" * 1000
+    known = json.loads(host.layout.verified.read_text())
+    for path in (
+        path for path in host.layout.models.glob("*/**/*") if path.is_file()
+    ):  # Else a deploy would do it again.
+        stat = path.stat()
+        assert known[f"{stat.st_dev}:{stat.st_ino}"][2] == str(stat.st_ctime_ns)
 
 
 def test_a_file_that_is_not_the_models_is_found(host: Host) -> None:

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.sentinel.event import Event
-from service.sentinel.fanotify import Fanotify
+from service.sentinel.fanotify import PARKED_SECONDS, Fanotify
 from service.sentinel.filesystems import Unmarkable
 from tests.service.sentinel.watching import Watching, disk, mounted
 
@@ -149,6 +150,35 @@ def test_a_storm_outside_of_the_roots_is_dropped(watching: Watching, tmp_path: P
     watching.until(("marker", "created"))
     assert {name for name, _what in watching.told()} == {"marker"}
     assert not watching.gaps()
+
+
+def test_an_old_directory_outside_of_the_roots_that_is_removed_is_no_gap(tmp_path: Path) -> None:
+    (tmp_path / "outside/old/deep").mkdir(parents=True)
+    (tmp_path / "outside/old/deep/file").write_bytes(b"x")
+    (tmp_path / "root").mkdir()
+    source = Fanotify()
+    try:
+        watching = Watching(source, tmp_path / "root")
+        watching.watch()
+        shutil.rmtree(tmp_path / "outside/old")
+        watching.settle()
+        time.sleep(PARKED_SECONDS)  # Until what nothing explains becomes a gap.
+        (tmp_path / "root/later").touch()
+        watching.until(("later", "created"))
+        assert not watching.gaps()
+    finally:
+        source.close()
+
+
+def test_what_was_outside_and_is_moved_below_a_root_is_told_there(watching: Watching, tmp_path: Path) -> None:
+    (tmp_path / "outside/a/b").mkdir(parents=True)
+    (tmp_path / "outside/a/b/file").write_bytes(b"x")
+    watching.settle()
+    os.rename(tmp_path / "outside/a", tmp_path / "outside/c")
+    watching.settle("between")
+    os.rename(tmp_path / "outside/c", watching.base / "c")
+    (watching.base / "c/b/file").write_bytes(b"y")
+    watching.until(("c", "created"), ("c/b/file", "changed"))
 
 
 @pytest.mark.long

@@ -109,7 +109,7 @@ def test_a_pause_is_more_than_an_isolation(engine: Engine, host: Host, network: 
 def test_a_release_needs_who_why_and_what(engine: Engine, host: Host) -> None:
     with pytest.raises(QuarantineError, match="needs who does it and why"):
         host.hands.release("20261123-070000-4f2a", "alice", " ")
-    with pytest.raises(QuarantineError, match="there is no quarantine 'x'; next: casemate-sentinel quarantine list"):
+    with pytest.raises(QuarantineError, match="there is no quarantine 'x'; next: casemate quarantine list INVENTORY"):
         host.hands.release("x", "alice", "y")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.facts.posture import ours
 from deploy.facts.posture.ours import link, manifest, release
+from service.release.verified import Verified
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def test_a_host_that_never_had_a_release_says_so(state: Path) -> None:
         "current": {"vision": None, "gate": None},
         "handover": {"vision": None, "gate": None},
         "manifests": {},
+        "models": {},
         "incoming": {},
     }
 
@@ -37,6 +39,21 @@ def test_state_manifests_and_cut_transfers_are_told(state: Path) -> None:
     assert found["state"]["accepted_sequence"] == 7
     assert found["incoming"] == {"aa.part": 5}
     assert found["manifests"] == {"0123456789ab": {"sha256": hashlib.sha256(b"{}").hexdigest(), "signature": False}}
+
+
+def test_a_model_s_files_are_told_with_what_they_were_verified_as_until_they_change(state: Path) -> None:
+    weights = state / "models" / "micro-0123" / "weights"
+    weights.mkdir(parents=True)
+    memory = Verified(state / "verified.json")
+    for name in ("same", "written"):
+        (weights / name).write_bytes(b"weights")
+        memory.digest(weights / name)
+    memory.keep()
+    (weights / "written").write_bytes(b"poison!")
+    (weights / "added").write_bytes(b"")
+    signed = hashlib.sha256(b"weights").hexdigest()
+    expected = {"weights/added": None, "weights/same": signed, "weights/written": None}
+    assert release()["models"] == {"micro-0123": expected}
 
 
 def test_a_state_that_is_no_json_is_an_error_and_not_an_empty_host(state: Path) -> None:
