@@ -59,6 +59,15 @@ def all_taken_once(host: LabHost) -> None:
         assert taken(host, component) == written(host, component)
 
 
+def forwards(deployment: Deployment) -> str:
+    """What the control says about it; all others have something to say of a host with nothing but logs."""
+    [host] = deployment.json("verify", status=1)["hosts"].values()
+    [verdict] = [
+        one["verdict"] for one in host["findings"] if one["control"] == "logs-are-forwarded-where-that-was-asked"
+    ]
+    return str(verdict)
+
+
 def test_no_line_is_lost_or_doubled_when_a_log_directory_becomes_a_file_system(
     fresh_lab: Callable[[], Lab], tmp_path: Path
 ) -> None:
@@ -90,7 +99,9 @@ def test_no_line_is_lost_or_doubled_when_a_log_directory_becomes_a_file_system(
             for component in WRITERS:
                 write(host, component, count)
             all_taken_once(host)
+        assert forwards(fleet.of(host.name)) == "passed"
         host.run("systemctl stop casemate-forward")
+        assert forwards(fleet.of(host.name)) == "failed"
         for component in WRITERS:
             write(host, component, 1)
         host.run("systemctl start casemate-forward")

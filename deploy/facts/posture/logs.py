@@ -1,5 +1,6 @@
 """Casemate's logs: the room that they take, where the chains stand, and what lies beside them."""
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -19,13 +20,15 @@ _JOURNAL = "/var/log/journal"
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _IMMUTABLE = 0x10
 _MAY_SET_IT = 1 << 9  # CAP_LINUX_IMMUTABLE
+_FORWARD = "casemate-forward.service"
 
 
-def logs() -> Json:
+def logs(units: Json | None) -> Json:
     """Bytes on the disk, heads by path ({seq, prev}), first keys still there by path (age in seconds), and seals.
 
     `file_systems`: {bytes, allocated, formatted: bytes of the ext4 in it} of each file that a container's file system
     lies in; what lies in that counts as `bytes`, the file does not. `taken`: what both take of the disk they lie on.
+    `followed`: the logs that the forwarding daemon has open: it may run, and read none.
     `seals`: {possible: the file system knows immutable files and root may make them, open: packed files that are not}.
     """
     found = list(_files(_PLACE))
@@ -55,11 +58,22 @@ def logs() -> Json:
         "journal_bytes": sum(status.st_blocks * 512 for _, status in _files(_JOURNAL)),
         "heads": heads,
         "keys": keys,
+        "followed": followed(((units or {}).get(_FORWARD) or {}).get("main_pid")),
         "seals": {
             "possible": possible,
             "open": [printable(path) for path in packed if possible and not (flags(path) or 0) & _IMMUTABLE],
         },
     }
+
+
+def followed(pid: int | None) -> list[str]:
+    """Our logs that a process has open."""
+    links = Path(f"/proc/{pid}/fd").glob("*") if pid else ()
+    paths = set()
+    for link in links:
+        with contextlib.suppress(OSError):  # It was closed meanwhile.
+            paths.add(os.readlink(link))
+    return sorted(path for path in paths if path.startswith(f"{_PLACE}/"))
 
 
 def formatted(path: str) -> int:

@@ -47,7 +47,7 @@ SECTIONS: dict[str, Callable[[Json], Any]] = {
     "sshd": lambda _: sshd(),
     "release": lambda _: release(),
     "certificates": lambda _: certificates(),
-    "logs": lambda _: logs(),
+    "logs": lambda found: logs(found["units"]),
     "sentinel": lambda found: sentinel(found["units"]),
     "lock": lambda _: lock(),
 }

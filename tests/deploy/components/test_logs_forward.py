@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from deploy.components import logs as component
 from deploy.facts.chained.logs import LOGS
+from deploy.facts.posture import logs as posture
 from deploy.operations.templates import render
 from deploy.settings.logs import ForwardSettings, LogsSettings
 from service.ledger import Ledger
@@ -159,8 +160,9 @@ def arrived(remote: Remote) -> list[bytes]:
 
 
 def test_lines_come_whole_and_once_while_logs_are_turned_over_and_either_side_is_away(
-    forward: Callable[..., Forwarding], papers: Path
+    forward: Callable[..., Forwarding], papers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(posture, "_PLACE", str(tmp_path))
     remote = Remote(papers)
     sent = forward(port=remote.port, name="logs.test")
     ledger = Ledger(sent.log)
@@ -175,6 +177,7 @@ def test_lines_come_whole_and_once_while_logs_are_turned_over_and_either_side_is
     write(1, long="x" * 65_000)
     assert until(lambda: arrived(remote) == written), f"{len(arrived(remote))} of {len(written)}"
     assert b" casemate-vision - - - {" in remote.messages[0]
+    assert str(sent.log) in posture.followed(sent.process.pid)
     sent.log.rename(sent.log.with_name("audit.jsonl-20261123-080000"))
     write(20)
     assert until(lambda: arrived(remote) == written)

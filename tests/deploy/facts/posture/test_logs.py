@@ -24,7 +24,7 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     monkeypatch.setattr(module, "LOGS", {"vision": str(audit), "gate": str(gate)})
     monkeypatch.setattr(module, "_PLACE", str(tmp_path))
     monkeypatch.setattr(module, "_JOURNAL", str(tmp_path / "none"))
-    found = module.logs()
+    found = module.logs(None)
     assert found["heads"][str(audit)]["seq"] == 1
     assert found["heads"][str(gate)] is None
     assert list(found["keys"]) == [str(audit)]
@@ -35,6 +35,7 @@ def test_it_tells_where_chains_stand_and_which_keys_lie_there_but_no_key(
     }
     assert found["taken"] == found["bytes"] + (1 << 20)
     assert found["journal_bytes"] == 0
+    assert found["followed"] == []
     assert first_key(audit).read_text().strip() not in str(found)
     assert beside(audit).read_text().rpartition('"key": "')[2][:64] not in str(found)
     if found["seals"]["possible"]:
