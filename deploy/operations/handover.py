@@ -5,14 +5,15 @@ from typing import Any
 from pyinfra import host
 
 from deploy.facts.observed import Observed, observed
+from deploy.host_paths import HOST_STATE
 from deploy.operations import transfer
 from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
 from deploy.operations.expected import expects
-from deploy.operations.ship import accepted
-from service.release.container import REPLACED, drift
+from deploy.operations.ship import accepted, model_faults
+from service.release.container import REPLACED, drift, exchanged
 
 
 @convergence
@@ -44,7 +45,25 @@ def _faults(seen: Observed, component: str, release: Built) -> list[str]:
         found.append(f"{name} is {container['State']['Status']} and {_health(container) or 'of unknown health'}")
     if container["Image"] not in release.image_ids:
         return [*found, f"{name} runs {container['Image']}"]
-    return found + drift(release.container(component, container["Image"]), container)
+    arguments = release.container(component, container["Image"])
+    return (
+        found
+        + drift(arguments, container)
+        + _model(seen, arguments, release)
+        + exchanged(arguments, _roots(seen, name))
+    )
+
+
+def _model(seen: Observed, arguments: dict[str, Any], release: Built) -> list[str]:
+    """What is wrong with the model that it mounts, and is put right before: it needs the right one too."""
+    directory = f"{HOST_STATE}/models/{release.model_directory}"
+    mounts = any(mount["Source"] == directory for mount in arguments["HostConfig"]["Mounts"])
+    return [f"{file} {fault}" for file, fault in model_faults(seen, release).items()] if mounts else []
+
+
+def _roots(seen: Observed, container: str) -> dict[str, str]:
+    process = (seen.section("processes") or {}).get(container, {})
+    return {mount["target"]: mount["root"] for mount in process.get("mounts", ())}
 
 
 def _containers(seen: Observed, component: str, release: Built) -> list[dict[str, str]]:

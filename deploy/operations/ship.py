@@ -41,7 +41,7 @@ def ship_image(release: Built) -> Commands:
 @convergence
 def ship_model(release: Built) -> Commands:
     """The model's files are on the host."""
-    faults = _model_faults(observed(host), release)
+    faults = model_faults(observed(host), release)
     if not faults:
         host.noop(f"the host has the model {release.model_directory}")
         return
@@ -61,7 +61,7 @@ def accept_release(release: Built) -> Commands:
     state, manifests = accepted(seen), seen.required("release")["manifests"]
     signers = hashlib.sha256(release.signers.encode()).hexdigest()
     known = any((one["release"], one.get("signers")) == (release.id, signers) for one in state["releases"])
-    whole = _has_image(seen, release) and not _model_faults(seen, release) and release.id in manifests
+    whole = _has_image(seen, release) and not model_faults(seen, release) and release.id in manifests
     if state["admitted"] == release.id and known and whole:
         host.noop(f"release {release.id} is accepted")
         return
@@ -131,7 +131,7 @@ def _has_image(seen: Observed, release: Built) -> bool:
     return any(digest in images for digest in release.image_ids)
 
 
-def _model_faults(seen: Observed, release: Built) -> dict[str, str]:
+def model_faults(seen: Observed, release: Built) -> dict[str, str]:
     """Which files are not those that the host verified as the model's; empty when all of them are."""
     if not any(record["model"] == release.model_directory for record in accepted(seen)["releases"]):
         return {"the model": "is not there"}

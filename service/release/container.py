@@ -4,12 +4,14 @@ Pure functions; the deploy uses them too, to see on the operator's machine wheth
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from service.release.manifest import canonical
 
 REPLACED = "-replaced"
 """What the name of a container ends with that makes room for another one of its release."""
+_GONE = "//deleted"
 _SECOND = 1_000_000_000
 _RETRIES = 3
 
@@ -107,6 +109,15 @@ def drift(arguments: dict[str, Any], inspected: dict[str, Any]) -> list[str]:
         found += _different(key, arguments[key], has)
     networks = sorted(inspected["NetworkSettings"]["Networks"])
     return found + _different("networks", [arguments["HostConfig"]["NetworkMode"]], networks)
+
+
+def exchanged(arguments: dict[str, Any], roots: Mapping[str, str]) -> list[str]:
+    """Which of its directories are gone, one sentence each: a container keeps those that it was started with.
+
+    `roots`: what is mounted at each target, as its mountinfo says.
+    """
+    targets = [mount["Target"] for mount in arguments["HostConfig"]["Mounts"]]
+    return [f"{one}: got a directory that was exchanged" for one in targets if roots.get(one, "").endswith(_GONE)]
 
 
 def _different(path: str, wanted: Any, has: Any) -> list[str]:

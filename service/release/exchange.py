@@ -9,7 +9,7 @@ from service.release.layout import Layout
 from service.release.memory import available
 from service.release.probe import examine, ready
 from service.release.quarantine import refuse_held
-from service.release.running import Container, containers, create, start, wait_until_ready
+from service.release.running import Container, containers, create, roots, start, wait_until_ready
 from service.release.wanted import Wanted
 
 
@@ -46,7 +46,10 @@ class Exchange:
         """
         found = containers(self.engine, self.new.component)
         same, aside = found.get(self.new.name), self.new.name + REPLACED
-        if same is None or (self.new.runs_in(same.inspected) and (same.release != self.live or ready(self.new.socket))):
+        if same is None:
+            return
+        right = self.new.runs_in(same.inspected, roots(self.layout, same.inspected))
+        if right and (same.release != self.live or ready(self.new.socket)):
             return
         if same.release == self.live and aside not in found:
             self.journal.step("Set the container aside that is not as signed, or does not answer")

@@ -45,6 +45,15 @@ def containers(engine: Engine, component: str) -> dict[str, Container]:
     return found
 
 
+def roots(layout: Layout, inspected: dict[str, Any]) -> dict[str, str]:
+    """What is mounted where in a running container, as the kernel names it; empty when it has ended."""
+    try:
+        lines = layout.on_host(f"/proc/{inspected['State']['Pid']}/mountinfo").read_text().splitlines()
+    except OSError:
+        return {}
+    return {fields[4]: fields[3] for fields in map(str.split, lines)}
+
+
 def create(layout: Layout, engine: Engine, new: Wanted) -> None:
     """A container that does not run yet. The engine wants every directory that it mounts to be there already."""
     door.socket_directory(layout, new.component, new.release, new.uid)

@@ -1,11 +1,12 @@
 """A release's container, after every check that can be made before it runs."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.release.container import create_arguments, drift
+from service.release.container import create_arguments, drift, exchanged
 from service.release.engine import Engine
 from service.release.errors import ReleaseError, Resend
 from service.release.files import locked
@@ -34,9 +35,10 @@ class Wanted:
     def uid(self) -> int:
         return int(self.spec["user"].partition(":")[0])
 
-    def runs_in(self, container: dict[str, Any]) -> bool:
-        """Is this container running, and exactly what was signed?"""
-        return bool(container["State"]["Running"]) and not drift(self.arguments, container)
+    def runs_in(self, container: dict[str, Any], roots: Mapping[str, str]) -> bool:
+        """Is this container running, and exactly what was signed, on what is there? `roots` as `exchanged` has them."""
+        faults = drift(self.arguments, container) or exchanged(self.arguments, roots)
+        return bool(container["State"]["Running"]) and not faults
 
 
 def wanted(layout: Layout, engine: Engine, component: str, release: str) -> Wanted:

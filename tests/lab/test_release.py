@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.deployment import Deployment
+from tests.lab.yard import planned
 
 pytestmark = pytest.mark.lab
 
@@ -90,6 +91,23 @@ def test_tampered_weights_never_start_and_are_sent_again(one: Deployment) -> Non
     source = one.host.run(f"sha256sum {weights}").stdout.split()[0]
     signed = json.loads(one.host.run(f"cat /var/lib/casemate/releases/{live(one)}/manifest.json").stdout)
     assert source == signed["model"]["files"]["model.safetensors"]["sha256"]
+
+
+def test_a_container_does_not_keep_the_weights_that_were_put_right(one: Deployment) -> None:
+    host, release = one.host, live(one)
+    weights = host.run("ls /var/lib/casemate/models/*/model.safetensors").stdout.split()[0]
+
+    def mounted() -> str:
+        """The directory of weights that the container has, by its inode."""
+        pid = host.run(f"docker inspect -f '{{{{.State.Pid}}}}' casemate-vision-{release}").stdout.strip()
+        return host.run(f"stat -c %d:%i /proc/{pid}/root/models/*/").stdout.strip()
+
+    before = mounted()
+    host.run(f"chmod u+w {weights} && printf poison | dd of={weights} bs=1 seek=4096 conv=notrunc status=none")
+    one.casemate("deploy")
+    assert live(one) == release
+    assert mounted() == host.run(f"stat -c %d:%i $(dirname {weights})").stdout.strip() != before
+    assert planned(one) == []
 
 
 def test_a_cut_transfer_goes_on_where_it_was(one: Deployment) -> None:

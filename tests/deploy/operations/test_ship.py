@@ -134,6 +134,22 @@ def test_a_container_that_is_not_as_signed_is_handed_over(
     assert told in "\n".join(differences(host, "operation"))
 
 
+@pytest.mark.parametrize("component", ["vision", "gate"])
+def test_a_container_whose_model_is_put_right_is_handed_over(commands: Any, release: Built, component: str) -> None:
+    """Before it is, and after: it would keep the files that it was started with."""
+    wrong, exchanged = snapshot(release), snapshot(release)
+    for found in (wrong, exchanged):
+        one = container(release, component)
+        found["docker"]["containers"][one["Name"].lstrip("/")] = one
+    wrong["release"]["models"][release.model_directory]["model.safetensors"] = None
+    root = f"/var/lib/casemate/models/{release.model_directory}//deleted"
+    mounts = [{"target": f"/models/{release.model.name}", "root": root}]
+    exchanged["processes"] = {f"casemate-vision-{release.id}": {"mounts": mounts}}
+    for found in (wrong, exchanged):
+        planned = commands(hand_over, {"component": component, "release": release}, **found)
+        assert len(planned) == (component == "vision")
+
+
 def test_a_container_that_makes_room_for_one_of_the_same_release_is_announced(fake_host: Any, release: Built) -> None:
     found = snapshot(release)
     name = f"casemate-vision-{release.id}"

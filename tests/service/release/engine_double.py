@@ -94,6 +94,7 @@ class EngineDouble:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.images: dict[str, Json] = {}
+        self.started = 0
         self.containers: dict[str, Json] = {}
         self.services: dict[str, Service] = {}
         self.failing: list[str] = []
@@ -194,7 +195,14 @@ class EngineDouble:
             "HostConfig": arguments["HostConfig"],
             "NetworkSettings": {"Networks": {arguments["HostConfig"]["NetworkMode"]: {}}},
             "RestartCount": 0,
-            "State": {"Running": False, "Restarting": False, "Status": "created", "ExitCode": 0, "StartedAt": ""},
+            "State": {
+                "Running": False,
+                "Restarting": False,
+                "Status": "created",
+                "ExitCode": 0,
+                "StartedAt": "",
+                "Pid": 0,
+            },
         }
         return 201, {"Id": name}
 
@@ -211,7 +219,8 @@ class EngineDouble:
             container["State"].update(Running=False, Status="exited", ExitCode=3)
             return 204, None
         self.services[name] = Service(directory / f"{labels['casemate.component']}.sock", behaviour)
-        container["State"].update(Running=True, Status="running")
+        self.started += 1
+        container["State"].update(Running=True, Status="running", Pid=self.started)
         return 204, None
 
     def _directory(self, labels: Json) -> Path:

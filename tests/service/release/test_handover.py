@@ -107,6 +107,21 @@ def test_a_container_changed_by_hand_is_replaced(host: Host) -> None:
     assert host.double.containers[f"casemate-vision-{release.id}"]["HostConfig"]["Memory"] == 1 << 30
 
 
+@pytest.mark.parametrize(("behind", "kept"), [("", True), ("//deleted", False)])
+def test_a_container_whose_model_was_exchanged_meanwhile_is_replaced(host: Host, behind: str, kept: bool) -> None:
+    release = host.deploy()
+    service = host.double.services[f"casemate-vision-{release.id}"]
+    pid = host.double.containers[f"casemate-vision-{release.id}"]["State"]["Pid"]
+    mountinfo = host.layout.on_host(f"/proc/{pid}/mountinfo")
+    mountinfo.parent.mkdir(parents=True)
+    mountinfo.write_text(
+        f"36 35 98:0 /var/lib/casemate/models/micro{behind} /models/micro ro,nodev - ext4 /dev/root rw\n"
+    )
+    host.handover(release)
+    only(host, release.id)
+    assert (host.double.services[f"casemate-vision-{release.id}"] is service) is kept
+
+
 def test_a_network_joined_by_hand_is_left_again(host: Host) -> None:
     release = host.deploy()
     host.double.containers[f"casemate-vision-{release.id}"]["NetworkSettings"]["Networks"]["bridge"] = {}
