@@ -94,6 +94,7 @@ def test_tampered_weights_never_start_and_are_sent_again(one: Deployment) -> Non
 
 
 def test_a_container_does_not_keep_the_weights_that_were_put_right(one: Deployment) -> None:
+    one.casemate("deploy")
     host, release = one.host, live(one)
     weights = host.run("ls /var/lib/casemate/models/*/model.safetensors").stdout.split()[0]
 
