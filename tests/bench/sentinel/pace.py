@@ -86,9 +86,9 @@ def _with_those_that_hash(sentinel: Sentinel, pid: int, name: str) -> list[Figur
     """
     before = proportional([pid])
     (sentinel.watched / "large").write_bytes(bytes(LARGE + 1))
-    until(lambda: len(hashing(pid)) == 1 and not sentinel.status()["waiting"]["contents"])
+    until(lambda: len(hashing(pid)) == 1 and not sentinel.status()["waiting"]["contents"], 60)
     sentinel.ask("sweep", content=True)
-    until(lambda: len(hashing(pid)) == 2 and not sentinel.status()["waiting"]["contents"])
+    until(lambda: len(hashing(pid)) == 2 and not sentinel.status()["waiting"]["contents"], 60)
     during = proportional([pid, *hashing(pid)])
     until(lambda: not hashing(pid), 90)
     return [
