@@ -8,10 +8,9 @@ import pytest
 
 from deploy.lab.machine import has_loop_devices
 from deploy.operations.file_system import file_of, mount_unit
-from deploy.paths import ROOT
 from tests.lab.deployment import Deployment, eventually
 from tests.lab.sentinels import LOG, alerts_since, now, plant, verb
-from tests.lab.yard import changed, says
+from tests.lab.yard import PICTURE, answers, changed, says, verdict
 
 pytestmark = [
     pytest.mark.lab,
@@ -22,7 +21,6 @@ LOGS = "/var/log/casemate/vision"
 MIB = 1 << 20
 BOUND, ATTACK = 160 * MIB, 512 * MIB
 CONTROL = "containers-cannot-fill-the-disk-with-logs"
-PICTURE = str(ROOT / "service" / "micro" / "golden.png")
 # As the container's user, with what its system call filter lets through: a file that is open and has no name any more,
 # a hidden one, one that is allocated and never written, and names alone. Prints the bytes that it got, and what was
 # free then; in the end nothing is.
@@ -74,19 +72,6 @@ def lines(one: Deployment) -> int:
     return int(found["lines"])
 
 
-def answers(one: Deployment) -> bool:
-    return one.casemate("ask", PICTURE, "What shape is this?", status=None).returncode == 0
-
-
-def verdict(one: Deployment) -> str:
-    [found] = [
-        each
-        for each in one.json("verify", status=None)["hosts"][one.host.name]["findings"]
-        if each["control"] == CONTROL
-    ]
-    return str(found["verdict"])
-
-
 def test_an_attacker_fills_his_own_logs_and_nobody_else_s_disk(bare: Deployment) -> None:
     """First without the bound: the attack succeeds. Then a deploy gives it one, and keeps what was there."""
     data = Path(bare.inventory).parent / "group_data" / "lab.py"
@@ -99,10 +84,10 @@ def test_an_attacker_fills_his_own_logs_and_nobody_else_s_disk(bare: Deployment)
     before = lines(bare)
 
     data.write_text(bounded)
-    assert verdict(bare) != "passed"
+    assert verdict(bare, CONTROL) != "passed"
     seq = now(bare)
     assert changed(bare) > 0
-    assert verdict(bare) == "passed"
+    assert verdict(bare, CONTROL) == "passed"
     assert alerts_since(bare, seq) == [], "the deploy announced what it did"
     assert lines(bare) >= before, "old lines are kept"
     assert says(bare.host, f"ls -d {LOGS}*").split() == [LOGS, file_of(LOGS)]

@@ -12,7 +12,7 @@ from deploy.lab.lab import Lab
 from deploy.lab.machine import has_loop_devices
 from deploy.lab.rootfs import RELEASES
 from tests.lab.deployment import Deployment, eventually, inventory_file
-from tests.lab.yard import Yard, changed, says
+from tests.lab.yard import Yard, changed, says, verdict
 
 pytestmark = [
     pytest.mark.lab,
@@ -20,6 +20,7 @@ pytestmark = [
 ]
 
 WRITERS = ("vision", "gate")
+CONTROL = "logs-are-forwarded-where-that-was-asked"
 _TAKEN = "/root/casemate-test-taken"
 _TAKE = f"""
 import socket, ssl
@@ -59,15 +60,6 @@ def all_taken_once(host: LabHost) -> None:
         assert taken(host, component) == written(host, component)
 
 
-def forwards(deployment: Deployment) -> str:
-    """What the control says about it; all others have something to say of a host with nothing but logs."""
-    [host] = deployment.json("verify", status=1)["hosts"].values()
-    [verdict] = [
-        one["verdict"] for one in host["findings"] if one["control"] == "logs-are-forwarded-where-that-was-asked"
-    ]
-    return str(verdict)
-
-
 def test_no_line_is_lost_or_doubled_when_a_log_directory_becomes_a_file_system(
     fresh_lab: Callable[[], Lab], tmp_path: Path
 ) -> None:
@@ -99,9 +91,9 @@ def test_no_line_is_lost_or_doubled_when_a_log_directory_becomes_a_file_system(
             for component in WRITERS:
                 write(host, component, count)
             all_taken_once(host)
-        assert forwards(fleet.of(host.name)) == "passed"
+        assert verdict(fleet.of(host.name), CONTROL, status=1) == "passed"
         host.run("systemctl stop casemate-forward")
-        assert forwards(fleet.of(host.name)) == "failed"
+        assert verdict(fleet.of(host.name), CONTROL, status=1) == "failed"
         for component in WRITERS:
             write(host, component, 1)
         host.run("systemctl start casemate-forward")

@@ -2,10 +2,9 @@
 
 import pytest
 
-from deploy.paths import ROOT
 from tests.lab.deployment import Deployment, eventually
 from tests.lab.test_handover import containers
-from tests.lab.yard import says
+from tests.lab.yard import answers, says, verdict
 
 pytestmark = pytest.mark.lab
 
@@ -13,7 +12,6 @@ MIB = 1 << 20
 ATTACK = 64 * MIB
 NAMES = 4096
 CONTROL = "containers-cannot-fill-run"
-PICTURE = str(ROOT / "service" / "micro" / "golden.png")
 _PLAIN = "/run/casemate-test"
 # As the container's user, first of all without its socket. Prints the bytes and the names that it got.
 _FILL = f"""
@@ -47,7 +45,7 @@ def test_an_attacker_fills_his_own_socket_s_directory_and_not_run(deployed: Depl
     got = says(host, f"docker run {walls} python3 - {there} </root/fill.py; rm -r {_PLAIN}").split()
     assert got == [str(ATTACK), str(NAMES)], "the control: a directory of /run is his"
 
-    assert verdict(deployed) == "passed"
+    assert verdict(deployed, CONTROL) == "passed"
     before = taken(deployed)
     size, names = says(host, f"docker exec -i {container['Id']} python3 - {there} </root/fill.py").split()
     assert int(size) <= 64 << 10
@@ -68,16 +66,3 @@ def test_an_attacker_fills_his_own_socket_s_directory_and_not_run(deployed: Depl
 def taken(one: Deployment) -> int:
     """Bytes of /run."""
     return int(says(one.host, "df -B1 --output=used /run | tail -n 1"))
-
-
-def answers(one: Deployment) -> bool:
-    return one.casemate("ask", PICTURE, "What shape is this?", status=None).returncode == 0
-
-
-def verdict(one: Deployment) -> str:
-    [found] = [
-        each
-        for each in one.json("verify", status=None)["hosts"][one.host.name]["findings"]
-        if each["control"] == CONTROL
-    ]
-    return str(found["verdict"])

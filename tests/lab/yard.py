@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.lab.host import LabHost
+from deploy.paths import ROOT
 from deploy.settings.network import NetworkSettings
 from tests.lab.deployment import Deployment
 
@@ -24,6 +25,7 @@ SUBNETS = {ISOLATED: SETTINGS.subnet, OPEN: IPv4Network("10.73.249.0/24")}
 GATEWAYS = {network: str(subnet[1]) for network, subnet in SUBNETS.items()}
 BRIDGES = {ISOLATED: SETTINGS.bridge, OPEN: "open0"}
 PORT = 9009
+PICTURE = str(ROOT / "service" / "micro" / "golden.png")
 
 _LISTEN = f"""
 import socket, threading
@@ -184,3 +186,15 @@ def planned(deployed: Deployment, *arguments: str) -> list[str]:
 def changed(deployed: Deployment, *arguments: str) -> int:
     """How many operations of a deploy changed something."""
     return int(deployed.json("deploy", *arguments)["hosts"][deployed.host.name]["changed"])
+
+
+def verdict(deployed: Deployment, control: str, status: int | None = None) -> str:
+    """What `verify`, which exits with this status if one is expected, says of one control on the host."""
+    findings = deployed.json("verify", status=status)["hosts"][deployed.host.name]["findings"]
+    [found] = [finding["verdict"] for finding in findings if finding["control"] == control]
+    return str(found)
+
+
+def answers(deployed: Deployment) -> bool:
+    """Is a question about a picture answered through the proxy?"""
+    return deployed.casemate("ask", PICTURE, "What shape is this?", status=None).returncode == 0
