@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.certificates.pair import Pair, key_pem
-from deploy.certificates.vault import locked, write
+from deploy.certificates.vault import write
 from deploy.errors import CasemateError
+from deploy.private import locked
 
 YEARS = 10
 DAYS = 397

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from deploy.certificates.authority import authority
 from deploy.certificates.pair import Pair, PairError
-from deploy.certificates.vault import locked, write
+from deploy.certificates.vault import write
 from deploy.errors import CasemateError, SettingsError
+from deploy.private import locked
 from deploy.settings.proxy import ProxySettings
 
 RENEW_DAYS = 30

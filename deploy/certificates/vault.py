@@ -1,19 +1,7 @@
-"""The private CA's directory: its owner's alone, one writer at a time, no file half written."""
+"""The private CA's files: none half written, none readable by more people than it is for."""
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Make the directory (0700) when absent, and keep other runs out of it meanwhile."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:

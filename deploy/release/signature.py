@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from deploy.errors import CasemateError
+from deploy.private import locked, write_private
 from deploy.release.digests import write
-from deploy.release.private import locked, write_private
 from deploy.settings.release import ReleaseSettings
 
 RELEASE, WINDOW, BASELINE = "casemate-release-v1", "casemate-window-v1", "casemate-baseline-v1"

@@ -6,11 +6,11 @@ from typing import Any
 
 from deploy import paths
 from deploy.errors import CasemateError, SettingsError
+from deploy.private import make_private
 from deploy.release import digests
 from deploy.release.image import Image
 from deploy.release.manifest import Manifest, contents, stamped
 from deploy.release.model import Model
-from deploy.release.private import make_private
 from deploy.release.signature import sign, verify
 from deploy.release.statement import SIGNATURE
 from deploy.release.weights import sign_weights

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from deploy.errors import CasemateError
+from deploy.private import write_private
 from deploy.release import digests
 from deploy.release.bundle import BadSignature, opened, public_pem, read_public_key, sealed
-from deploy.release.private import write_private
 from deploy.release.statement import stated_digests, statement
 from deploy.settings.release import ReleaseSettings
 

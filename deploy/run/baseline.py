@@ -14,8 +14,8 @@ from deploy import paths
 from deploy.errors import CasemateError
 from deploy.facts.shell import ask
 from deploy.host_paths import HOST_STATE
+from deploy.private import make_private
 from deploy.release.digests import write
-from deploy.release.private import make_private
 from deploy.release.signature import BASELINE, sign, verify
 from deploy.run.sentinel import asked, refused
 from deploy.settings.release import ReleaseSettings

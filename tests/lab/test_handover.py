@@ -3,13 +3,13 @@
 import json
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from deploy.operations.configuration import SECCOMP
 from tests.lab.deployment import Deployment, eventually, said_until
 from tests.lab.test_release import PROGRAM, live
+from tests.lab.yard import containers
 
 pytestmark = pytest.mark.lab
 
@@ -58,11 +58,6 @@ def _restored(fleet: Deployment) -> Iterator[None]:
     """The tests leave other settings behind; whoever comes next finds the usual ones."""
     yield
     fleet.casemate("deploy")
-
-
-def containers(deployment: Deployment, component: str = "vision") -> list[dict[str, Any]]:
-    names = deployment.host.run(f"docker ps -aq --filter label=casemate.component={component}").stdout.split()
-    return [json.loads(deployment.host.run(f"docker inspect {name}").stdout)[0] for name in names]
 
 
 @pytest.mark.parametrize("component", ["vision", "gate"])

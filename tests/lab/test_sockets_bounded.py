@@ -3,8 +3,7 @@
 import pytest
 
 from tests.lab.deployment import Deployment, eventually
-from tests.lab.test_handover import containers
-from tests.lab.yard import answers, says, verdict
+from tests.lab.yard import answers, containers, says, verdict
 
 pytestmark = pytest.mark.lab
 

@@ -198,3 +198,9 @@ def verdict(deployed: Deployment, control: str, status: int | None = None) -> st
 def answers(deployed: Deployment) -> bool:
     """Is a question about a picture answered through the proxy?"""
     return deployed.casemate("ask", PICTURE, "What shape is this?", status=None).returncode == 0
+
+
+def containers(deployment: Deployment, component: str = "vision") -> list[dict[str, Any]]:
+    """What Docker tells of each container of a component, running or not."""
+    names = deployment.host.run(f"docker ps -aq --filter label=casemate.component={component}").stdout.split()
+    return [json.loads(deployment.host.run(f"docker inspect {name}").stdout)[0] for name in names]
