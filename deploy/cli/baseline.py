@@ -4,7 +4,7 @@ import getpass
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
 from deploy.cli.lines import shown
 from deploy.errors import CasemateError
+from deploy.host_paths import HOST_STATE
 from deploy.run import journal
 from deploy.run.baseline import Baseline, changed, sign_and_keep, signed_by_operator
 from deploy.run.connection import connected
@@ -156,14 +157,27 @@ def _difference_rows(host: str, one: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _accepted(host: Any, inventory: str, paths: tuple[str, ...], reason: str) -> dict[str, Any]:
     by = f"{getpass.getuser()}@{socket.gethostname()}"
+    chosen = list(paths) or _all_but_the_model(host, inventory)
     what: dict[str, Any] = {"paths": list(paths)} if paths else {"all": True}
     asked(host, "baseline", "accept", **what, reason=reason, by=by)
     signed = sign_and_keep(host, inventory, settings_of(host).release).said
-    line = journal.entry("accept", host.name, accepted=list(paths) or "all", reason=reason, baseline=signed["sequence"])
+    line = journal.entry("accept", host.name, accepted=chosen, reason=reason, baseline=signed["sequence"])
     journal.keep(Path(inventory).stem, line)
     if trouble := journal.write(host, line):
         raise CasemateError(f"{host.name}: accepted, but not in the host's journal: {trouble}", next="see: df -h")
     return {"sequence": signed["sequence"], "entries": signed.get("entries")}
+
+
+def _all_but_the_model(host: Any, inventory: str) -> list[str]:
+    """What differs. Raises CasemateError if it is the model: nobody accepts that among other things."""
+    found = [str(one["path"]) for one in asked(host, "baseline", "diff")["differences"]]
+    if weights := [path for path in found if PurePosixPath(path).is_relative_to(HOST_STATE / "models")]:
+        others = f" and {len(weights) - 1} more" if len(weights) > 1 else ""
+        raise CasemateError(
+            f"{host.name}: {shown(weights[0])}{others}: the model is signed, and --all does not stand for it",
+            next=f"casemate deploy {inventory} --only vision sends it again; an old one that is gone: name its paths",
+        )
+    return found
 
 
 def _accepted_row(one: Mapping[str, Any]) -> dict[str, str]:

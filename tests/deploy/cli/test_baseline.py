@@ -93,6 +93,24 @@ def test_what_is_accepted_is_signed_kept_and_journalled(keeper: Sentinel) -> Non
     assert "@" in line["by"]
 
 
+def differing(*found: str) -> dict[str, object]:
+    return {"differences": [{"path": path, "what": "changed", "differs": ["sha256"]} for path in found]}
+
+
+def test_all_is_journalled_by_name_and_is_never_the_model(keeper: Sentinel) -> None:
+    keeper.says = differing("/etc/b", "/usr/bin/c")
+    assert run(baseline.baseline, "accept", "lab.py", "--all", "--reason", "updates").exit_code == 0
+    line = json.loads((paths.STATE / "journal" / "lab.jsonl").read_text())
+    assert line["accepted"] == ["/etc/b", "/usr/bin/c"]
+    keeper.asked.clear()
+    weights = "/var/lib/casemate/models/abc/model.safetensors"
+    keeper.says = differing("/etc/b", weights)
+    result = run(baseline.baseline, "accept", "lab.py", "--all", "--reason", "updates")
+    assert (result.exit_code, weights in result.stdout) == (1, True)
+    assert [verb for verb, _ in keeper.asked] == ["baseline diff"]
+    assert run(baseline.baseline, "accept", "lab.py", weights, "--reason", "an old one").exit_code == 0
+
+
 def test_a_host_that_refuses_is_1(keeper: Sentinel) -> None:
     keeper.says = CasemateError("gpu1: the sentinel says: no", next="look")
     result = run(baseline.baseline, "accept", "lab.py", "--all", "--reason", "why")
