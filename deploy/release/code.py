@@ -13,8 +13,8 @@ APP = "opt/casemate/app"
 PACKAGES = ("service/vision", "service/gate", "service/ledger")
 """What runs in a container. service/release runs on the host, service/micro nowhere but in the lab."""
 
-_SHIPPED = frozenset({".py", ".html", ".css", ".js", ".svg"})
-"""Python, and the page."""
+_SHIPPED = frozenset({".py", ".html", ".css", ".js", ".svg", ".cu"})
+"""Python, the page, and the GPU's kernels."""
 
 
 def code_layer(root: Path = ROOT) -> Layer:

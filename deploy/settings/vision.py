@@ -24,7 +24,7 @@ class VisionSettings(Settings):
     device: Literal["cpu", "cuda"] = Field("cuda")
     gpus: list[GpuName] = Field(["0"], description="For cuda: GPUs by index or UUID (nvidia-smi -L); never all.")
     precision: Literal["bf16", "fp16", "fp32", "int8"] = Field(
-        "bf16", description="int8 halves the language model's weights; a GPU then takes three times as long."
+        "bf16", description="int8 halves the language model's weights; few answers at once are quicker then, on a GPU."
     )
     memory: Size = Field("32g", description="Memory limit of the container; there is no swap.")
     cpus: float = Field(4.0, gt=0, description="CPU limit of the container.")

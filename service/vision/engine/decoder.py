@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from service.vision.engine.gpu import offer
 from service.vision.engine.graphs import Graphs
 from service.vision.engine.prompt import Prompt
 from service.vision.engine.slots import Slots
@@ -31,7 +32,9 @@ class Decoder:
         # Behind the prompt the three kinds of position are one, and never beyond the number of tokens.
         every = torch.arange(context, device=self._device).expand(3, 1, -1)
         self._turns = self._turned(every)[0, 0]
-        self._graphs = Graphs(self._taken, slots, self._device) if self._device.type == "cuda" else None
+        on_gpu = self._device.type == "cuda"
+        self._step = offer.step(self._text, slots, self._turns) if on_gpu else None
+        self._graphs = Graphs(self._taken, slots, self._device) if on_gpu else None
 
     def read(self, prompts: Sequence[Prompt], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
         """Read prompts into the rows from `first` on; logits (prompts, vocabulary) of each answer's first token."""
@@ -59,6 +62,8 @@ class Decoder:
         return self._taken(torch.tensor(lined_up, device=self._device), span)
 
     def _taken(self, lined_up: torch.Tensor, span: int) -> torch.Tensor:
+        if self._step:
+            return self._head(self._step.take(lined_up, span)).float()
         places = lined_up[1]
         hidden = self._text.embed_tokens(lined_up[0, :, None])
         turns = self._turns[places + lined_up[2]][:, None, None]

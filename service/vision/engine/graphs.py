@@ -1,8 +1,8 @@
 """Decode steps as CUDA graphs: recorded once for a shape, then started as one.
 
 A step of a few rows through a model of forty layers is some nine hundred kernels; Python needs longer to start them
-than the GPU to run them (PyTorch, "CUDA semantics", section "CUDA Graphs"). What torch.compile adds to that, fewer and
-larger kernels, needs a C compiler in the container, which a sealed one does not have.
+than the GPU to run them (PyTorch, "CUDA semantics", section "CUDA Graphs"). What torch.compile would add to that, fewer
+and larger kernels, needs a C compiler, which a sealed container does not have: see gpu/kernels.py.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from service.vision.engine.gpu.products import Products
+
 
 class Int8Linear(nn.Module):
     """y = (x W8) * s + b: each output's weights as int8 with one scale, the largest of them at 127 (absmax).
@@ -24,8 +26,13 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight", (weight / scale[:, None]).round().to(torch.int8))
         self.register_buffer("scale", scale.to(linear.weight.dtype))
         self.bias = linear.bias
+        self.products: Products | None = None
+        """A GPU's, see gpu/offer.py."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        if self.products and self.products.pays(hidden, self.weight):
+            rows = hidden.reshape(-1, hidden.shape[-1]).contiguous()
+            return self.products.of(rows, self.weight, self.scale, self.bias).view(*hidden.shape[:-1], -1)
         made = nn.functional.linear(hidden, self.weight.to(hidden.dtype)) * self.scale
         return made if self.bias is None else made + self.bias
 

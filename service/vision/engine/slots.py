@@ -33,6 +33,11 @@ class Slots:
         self._span = 0
 
     @property
+    def kept(self) -> list[torch.Tensor]:
+        """Of each layer, as described above."""
+        return self._kept
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and tokens of each that there are places for now."""
         return self._rows, self._width

@@ -22,12 +22,13 @@ from tests.service.vision.engine.asking import Said, alone, job, said, together
 from tests.service.vision.engine.test_batch import asked
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-MICRO = Path(__file__).resolve().parents[4] / "service" / "micro"
+MICRO = Path(__file__).resolve().parents[5] / "service" / "micro"
 
 
 def started(checkpoint: Path, precision: str = "fp32", **more: Any) -> TransformersEngine:
     engine = TransformersEngine(replace(choices(checkpoint), device="cuda", precision=precision, **more))
     asyncio.run(engine.start())
+    assert engine._ready.decoder._step, "the library's operations would be what is tested"
     return engine
 
 
