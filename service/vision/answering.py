@@ -49,6 +49,7 @@ class Answering:
         except JobFailed as failure:
             raise failed(failure) from None
         finally:
+            self.cancel()  # A task that is cancelled before it began cancels nothing.
             await _ended(reading)
 
     async def whole(self) -> answers.Completion:
