@@ -20,7 +20,7 @@ Take = Callable[[int, Sequence[Piece | Done]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Answering:
-    """`n` generations under one id, the audit line that they add to, and who is told the time between pieces."""
+    """`n` generations under one id, the audit line that they add to, and who is told the time between tokens."""
 
     id: str
     model: str
