@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from service.vision import answers, faults
 from service.vision.audit import Entry
-from service.vision.engine.protocol import Done, Generation, JobFailed
+from service.vision.engine.protocol import Done, Generation, JobFailed, Text
 from service.vision.errors import ApiError
 from service.vision.metrics import Metrics
-from service.vision.reply import Piece, read
+from service.vision.reply import Piece, Reply
 
-_AHEAD = 64
-"""Pieces that may wait for a slow reader; the answer as a whole is bounded by its tokens."""
+Take = Callable[[int, Sequence[Piece | Done]], Awaitable[None]]
+"""Who is given what a choice, by its index, has come to; the next of it waits until this returns."""
 
 
 @dataclass(frozen=True)
 class Answering:
-    """`n` generations under one id, the audit line that they add to, and who is told the time between pieces."""
+    """`n` generations under one id, the audit line that they add to, and who is told the time between tokens."""
 
     id: str
     model: str
@@ -29,53 +29,44 @@ class Answering:
     line: Entry
     metrics: Metrics
 
-    async def pieces(self, silence: float | None = None) -> AsyncGenerator[tuple[int, Piece | Done] | None, None]:
-        """Pieces with the index of their choice, as they come; None after `silence` seconds without one.
+    async def read(self, take: Take, silence: float | None = None) -> None:
+        """Give what comes to `take` until all choices have ended, and nothing after `silence` seconds without a piece.
 
-        Raises ApiError. When this is closed, the generations are cancelled.
+        Raises ApiError, and TimeoutError as `take` does. However this ends, the generations are cancelled.
         """
-        queue: asyncio.Queue[tuple[int, Piece | Done | JobFailed]] = asyncio.Queue(_AHEAD)
-        pumps = [asyncio.create_task(self._pump(queue, *choice)) for choice in enumerate(self.generations)]
-        progress = _Progress(self.line, self.metrics, len(pumps))
+        progress = _Progress(self.line, self.metrics, len(self.generations))
+        reading = [asyncio.create_task(self._read(*choice, take, progress)) for choice in enumerate(self.generations)]
+        pending = set(reading)
         try:
-            while progress.running:
-                try:
-                    async with asyncio.timeout(silence):
-                        index, item = await queue.get()
-                except TimeoutError:
-                    yield None
-                    continue
-                if isinstance(item, JobFailed):
-                    raise failed(item)
-                progress.note(index, item)
-                yield index, item
+            while pending:
+                left = None if silence is None else max(0.0, progress.latest + silence - time.monotonic())
+                done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_EXCEPTION)
+                for one in done:
+                    one.result()
+                if silence is not None and time.monotonic() >= progress.latest + silence:
+                    progress.latest = time.monotonic()
+                    await take(0, ())
+        except JobFailed as failure:
+            raise failed(failure) from None
         finally:
-            await _ended(pumps)
+            self.cancel()  # A task that is cancelled before it began cancels nothing.
+            await _ended(reading)
 
     async def whole(self) -> answers.Completion:
         """The complete answer. Raises ApiError."""
         texts = [{"reasoning": "", "content": ""} for _ in self.generations]
         reasons: dict[int, Done] = {}
-        progress = _Progress(self.line, self.metrics, len(self.generations))
 
-        async def collect(index: int, one: Generation) -> None:
-            async with contextlib.aclosing(self._read(one)) as pieces:
-                async for item in pieces:
-                    progress.note(index, item)
-                    if isinstance(item, Done):
-                        reasons[index] = item
-                        continue
-                    if item.repeats:
-                        texts[index]["reasoning"] = ""
-                    texts[index][item.kind] += item.text
+        async def collect(index: int, items: Sequence[Piece | Done]) -> None:
+            for item in items:
+                if isinstance(item, Done):
+                    reasons[index] = item
+                    continue
+                if item.repeats:
+                    texts[index]["reasoning"] = ""
+                texts[index][item.kind] += item.text
 
-        collecting = [asyncio.create_task(collect(*choice)) for choice in enumerate(self.generations)]
-        try:
-            await asyncio.gather(*collecting)
-        except JobFailed as failure:
-            raise failed(failure) from None
-        finally:
-            await _ended(collecting)
+        await self.read(collect)
         choices = [
             answers.Choice(
                 index=index,
@@ -97,53 +88,52 @@ class Answering:
         """Tokens so far."""
         return answers.Usage.of(self.line.tokens_in, self.line.tokens_out)
 
-    async def _pump(
-        self, queue: asyncio.Queue[tuple[int, Piece | Done | JobFailed]], index: int, one: Generation
-    ) -> None:
+    async def _read(self, index: int, one: Generation, take: Take, progress: _Progress) -> None:
+        reply = Reply(self.stops, one.thinks_first)
         try:
-            async with contextlib.aclosing(self._read(one)) as pieces:
-                async for piece in pieces:
-                    await queue.put((index, piece))
-        except JobFailed as failure:
-            await queue.put((index, failure))
-
-    async def _read(self, one: Generation) -> AsyncGenerator[Piece | Done, None]:
-        try:
-            async with contextlib.aclosing(read(one, self.stops)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except JobFailed:
+            async for events in one:
+                items = reply.take(events)
+                progress.note(index, events, items)
+                if items:
+                    await take(index, items)
+                if items and isinstance(items[-1], Done):
+                    return
+        except (JobFailed, TimeoutError):
             raise
-        except Exception as error:  # A fault of ours: without this its client would wait for ever.
+        except Exception as error:  # A fault of ours: without this a stream would break off without a word.
             faults.tell(error)
             raise JobFailed("the service failed at this request", "internal_error", again=False) from None
+        finally:
+            one.cancel()
 
 
 class _Progress:
     """What the audit line and the metrics are told while choices are read."""
 
     def __init__(self, line: Entry, metrics: Metrics, choices: int) -> None:
-        self.running = choices
+        self.latest = time.monotonic()
         self._line = line
         self._metrics = metrics
         self._spoken = [0] * choices
         self._before: list[float | None] = [None] * choices
 
-    def note(self, index: int, item: Piece | Done) -> None:
-        """A choice has come so far."""
-        if item.tokens > self._spoken[index]:
-            if (before := self._before[index]) is not None:
-                self._metrics.token(item.at - before)
-            self._before[index] = item.at
-        self._spoken[index] = item.tokens
+    def note(self, index: int, events: Sequence[Text | Done], items: Sequence[Piece | Done]) -> None:
+        """Of a choice have come `events`, and out of these `items`."""
+        for event in events:
+            if event.tokens > self._spoken[index]:
+                if (before := self._before[index]) is not None:
+                    self._metrics.token(event.at - before)
+                self._before[index] = event.at
+            self._spoken[index] = event.tokens
+        if items:
+            self.latest = time.monotonic()
+            if "first_token" not in self._line.seconds and isinstance(items[0], Piece):
+                self._line.mark("first_token", events[0].at)
+            self._line.response_length += sum(len(item.text) for item in items if isinstance(item, Piece))
+            if isinstance(end := items[-1], Done):
+                self._spoken[index] = end.tokens  # At a stop string there may be more events than were needed.
+                self._line.finish = end.reason if self._line.finish in (None, end.reason) else "mixed"
         self._line.tokens_out = sum(self._spoken)
-        if isinstance(item, Done):
-            self.running -= 1
-            self._line.finish = item.reason if self._line.finish in (None, item.reason) else "mixed"
-            return
-        if "first_token" not in self._line.seconds:
-            self._line.mark("first_token", item.at)
-        self._line.response_length += len(item.text)
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:

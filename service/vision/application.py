@@ -41,6 +41,7 @@ def create(configuration: Configuration, engine: Engine) -> tuple[ASGIApp, Servi
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # Else each request looks for who wants it.
         lifespan=_lifespan,
         responses=description.ANYWHERE,
     )

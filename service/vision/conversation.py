@@ -56,14 +56,14 @@ class Sampling:
 class Job:
     """One answer to generate. `thinking` None leaves it to the model's chat template; `principal` is who asks.
 
-    `hurried`: words are shown as they come; otherwise several at once will do.
+    So many words may be told `together`: 1 where they are shown as they come.
     """
 
     turns: tuple[Turn, ...]
     sampling: Sampling = Sampling()
     thinking: bool | None = None
     principal: str = ""
-    hurried: bool = True
+    together: int = 1
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -79,7 +79,7 @@ class Metrics:
         self._prompt_tokens.inc(line.tokens_in)
 
     def token(self, seconds: float) -> None:
-        """Count the time between two pieces of an answer."""
+        """Count the time between two tokens of an answer."""
         self._between.observe(seconds)
 
     async def measure_lag(self) -> None:

@@ -22,6 +22,7 @@ ALIAS = "glm-4v"
 
 _LARGE_BODY = 1 << 18
 _MOST_DECODERS = 4
+_SOME_WORDS, _MANY_WORDS = 8, 32
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Reader:
             repetition_penalty=asked.repetition_penalty,
             seed=None if asked.seed is None else asked.seed + choice,
         )
-        return Job(turns, sampling, _thinking(asked), principal, hurried=bool(asked.stream))
+        return Job(turns, sampling, _thinking(asked), principal, _together(asked))
 
     def _decode(self, seen: _Seen) -> Picture:
         fit = partial(self._engine.fit, coarse=seen.part.image_url.detail == "low")
@@ -123,6 +124,13 @@ def _turn(message: Message, decoded: Iterator[Picture]) -> Turn:
     if isinstance(message, SystemMessage):
         return Turn("system", parts)
     return Turn(message.role, parts, message.reasoning_content if isinstance(message, AssistantMessage) else None)
+
+
+def _together(asked: ChatRequest) -> int:
+    """Words beyond a stop string are made in vain; where there is none, only who leaves wants to know how many."""
+    if asked.stream:
+        return 1
+    return _SOME_WORDS if asked.stop else _MANY_WORDS
 
 
 def _thinking(asked: ChatRequest) -> bool | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from service.vision.engine.protocol import Done, Generation, Text
+from service.vision.engine.protocol import Done, Text
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _BOX = ("<|begin_of_box|>", "<|end_of_box|>")
@@ -16,34 +16,14 @@ _ENDS_OF_THINKING = (_CLOSE, _BOX[0], _ANSWER[0])
 
 @dataclass(frozen=True)
 class Piece:
-    """More of what was thought or of what is said, never empty; `tokens` have been generated so far, the last `at`.
+    """More of what was thought or of what is said, never empty.
 
     `repeats`: it has gone out as reasoning before, and was the answer. See `Reply`.
     """
 
     kind: Literal["reasoning", "content"]
     text: str
-    tokens: int = 0
     repeats: bool = False
-    at: float = field(default=0.0, compare=False)
-
-
-async def read(generation: Generation, stops: Sequence[str]) -> AsyncGenerator[Piece | Done, None]:
-    """Pieces, then one Done. The generation is cancelled when this ends, however it ends. Raises JobFailed."""
-    reply = Reply(stops, generation.thinks_first)
-    try:
-        async for event in generation:
-            pieces = reply.feed(event.text) if isinstance(event, Text) else reply.end(event.reason)
-            for piece in pieces:
-                yield Piece(piece.kind, piece.text, event.tokens, piece.repeats, event.at)
-            if reply.stopped:
-                yield Done("stop", event.tokens, event.at)
-                return
-            if isinstance(event, Done):
-                yield event
-                return
-    finally:
-        generation.cancel()
 
 
 class Reply:
@@ -62,6 +42,18 @@ class Reply:
         self._said = ""  # May still become a stop string.
         self._thought = ""
         self._first = True  # Nothing has gone out in this state: blanks at its beginning are dropped.
+
+    def take(self, events: Sequence[Text | Done]) -> list[Piece | Done]:
+        """What comes out of them; Done, at the model's end or at a stop string, is the last."""
+        items: list[Piece | Done] = []
+        # How many tokens there are until a stop string is exact; else texts that come together are read as one.
+        for event in events if self._stops else _joined(events):
+            items += self.feed(event.text) if isinstance(event, Text) else self.end(event.reason)
+            if self.stopped:
+                return [*items, Done("stop", event.tokens, event.at)]
+            if isinstance(event, Done):
+                items.append(event)
+        return items
 
     def feed(self, text: str) -> list[Piece]:
         """Take more text."""
@@ -133,17 +125,30 @@ class Reply:
         return [Piece(kind, text)] if text else []
 
 
+def _joined(events: Sequence[Text | Done]) -> list[Text | Done]:
+    texts = [event for event in events if isinstance(event, Text)]
+    together = [Text("".join([one.text for one in texts]), texts[-1].tokens, texts[-1].at)] if texts else []
+    return [*together, *events[len(texts) :]]
+
+
 def _find(text: str, needles: Iterable[str]) -> tuple[int, str]:
-    """Where the first of the needles stands, and which; (-1, "") if none does."""
-    found = [(at, needle) for needle in needles if (at := text.find(needle)) >= 0]
-    return min(found, key=lambda pair: (pair[0], -len(pair[1])), default=(-1, ""))
+    """Where the first of the needles stands, and which, the longest of several; (-1, "") if none does."""
+    first = (-1, "")
+    for needle in needles:
+        at = text.find(needle)
+        if at >= 0 and (first[0] < 0 or (at, -len(needle)) < (first[0], -len(first[1]))):
+            first = (at, needle)
+    return first
 
 
 def _cut(text: str, needles: Iterable[str], last: bool) -> tuple[str, str]:
     """Split off the longest end of the text that may be the beginning of a needle."""
-    longest = 0 if last else max((_overlap(text, needle) for needle in needles), default=0)
+    longest = 0 if last else max([_overlap(text, needle) for needle in needles], default=0)
     return text[: len(text) - longest], text[len(text) - longest :]
 
 
 def _overlap(text: str, needle: str) -> int:
-    return next((size for size in range(min(len(text), len(needle) - 1), 0, -1) if text.endswith(needle[:size])), 0)
+    at = text.find(needle[0], max(0, len(text) - len(needle) + 1))
+    while at >= 0 and not needle.startswith(text[at:]):
+        at = text.find(needle[0], at + 1)
+    return len(text) - at if at >= 0 else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from service.vision.answering import Answering
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import Done
 from service.vision.errors import ApiError, ClientGone
+from service.vision.reply import Piece
 
 _SILENCE = 10.0
 """Seconds without a piece, after which a comment keeps proxies and clients from giving up."""
@@ -52,22 +53,24 @@ class EventStream(Response):
             async with asyncio.timeout(self._send_seconds):
                 await send({"type": "http.response.body", "body": data, "more_body": more})
 
+        async def say(index: int, items: Sequence[Piece | Done]) -> None:
+            await put(b"".join([self._event(index, item) for item in items]) or b": still here\n\n")
+
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        beginning = {"role": "assistant", "content": ""}
         try:
-            for index in range(len(self._answering.generations)):
-                await put(self._chunk(index, {"role": "assistant", "content": ""}))
-            async with contextlib.aclosing(self._answering.pieces(_SILENCE)) as pieces:
-                async for pair in pieces:
-                    await put(b": still here\n\n" if pair is None else self._event(*pair))
+            await put(b"".join(self._chunk(index, beginning) for index in range(len(self._answering.generations))))
+            await self._answering.read(say, _SILENCE)
         except ApiError as error:
             self._answering.line.reason = error.code
             await put(_data(error.body), more=False)
             return
+        end = b"data: [DONE]\n\n"
         if self._include_usage:
-            await put(_data({**self._frame(), "choices": [], "usage": self._answering.usage().model_dump()}))
-        await put(b"data: [DONE]\n\n", more=False)
+            end = _data({**self._frame(), "choices": [], "usage": self._answering.usage().model_dump()}) + end
+        await put(end, more=False)
 
-    def _event(self, index: int, item: Any) -> bytes:
+    def _event(self, index: int, item: Piece | Done) -> bytes:
         if isinstance(item, Done):
             return self._chunk(index, {}, item.reason)
         return self._chunk(index, {"content" if item.kind == "content" else "reasoning_content": item.text})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from service.vision.engine.protocol import Done, JobFailed, Text
 
@@ -18,22 +17,31 @@ class Mailbox:
         self.prompt_tokens = 0
         self.thinks_first = False
         self.cancel = cancel
-        self._events: deque[Event] = deque()
+        self._events: list[Text | Done] = []
+        self._failure: JobFailed | None = None
+        self._over = False
         self._news = asyncio.Event()
 
     def take(self, event: Event) -> None:
         """Called on the event loop."""
-        self._events.append(event)
+        if isinstance(event, JobFailed):
+            self._failure = event
+        else:
+            self._events.append(event)
         self._news.set()
 
-    async def __aiter__(self) -> AsyncIterator[Text | Done]:
-        while True:
-            while not self._events:
-                self._news.clear()
-                await self._news.wait()
-            event = self._events.popleft()
-            if isinstance(event, JobFailed):
-                raise event
-            yield event
-            if isinstance(event, Done):
-                return
+    def __aiter__(self) -> Mailbox:
+        return self
+
+    async def __anext__(self) -> list[Text | Done]:
+        if self._over:
+            raise StopAsyncIteration
+        if not self._events and not self._failure:
+            self._news.clear()
+            await self._news.wait()
+        events, self._events = self._events, []
+        if not events and self._failure:
+            self._over = True
+            raise self._failure
+        self._over = isinstance(events[-1], Done)
+        return events

@@ -12,8 +12,6 @@ from service.vision.engine.mailbox import Event, Mailbox
 from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import Text
 
-_FEW = 8
-
 
 class Outlet(Protocol):
     """Where events go."""
@@ -26,7 +24,7 @@ class Outlet(Protocol):
 class Order:
     """One answer to make: `limit` tokens at most, for `principal`, who waits `since` then (monotonic).
 
-    `cancelled` is read before each step; `held` is what waits to be told together with more, where nobody is `hurried`.
+    `cancelled` is read before each step; `held` is what waits until there are so many to be told `together`.
     """
 
     prompt: Prompt
@@ -35,7 +33,7 @@ class Order:
     principal: str
     outlet: Outlet
     address: Any
-    hurried: bool = True
+    together: int = 1
     held: list[Event] = field(default_factory=list, init=False)
     cancelled: bool = field(default=False, init=False)
     since: float = field(default_factory=time.monotonic, init=False)
@@ -48,7 +46,7 @@ class Order:
 class Post:
     """Events on their way: an outlet is told once of all that a step made.
 
-    Telling costs more than what a word needs; a stop string is still seen within a few words.
+    Telling costs more than what a word needs, in this process and in the one that is told.
     """
 
     def __init__(self) -> None:
@@ -56,7 +54,7 @@ class Post:
 
     def put(self, order: Order, event: Event) -> None:
         order.held.append(event)
-        if order.hurried or len(order.held) == _FEW or not isinstance(event, Text):
+        if len(order.held) >= order.together or not isinstance(event, Text):
             self._bags.setdefault(order.outlet, []).extend((order.address, one) for one in order.held)
             order.held.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -96,8 +96,8 @@ class Generation(Protocol):
     def thinks_first(self) -> bool:
         """Whether the prompt ends inside the thinking, so that the answer begins with it."""
 
-    def __aiter__(self) -> AsyncIterator[Text | Done]:
-        """Texts, then one Done. Raises JobFailed."""
+    def __aiter__(self) -> AsyncIterator[Sequence[Text | Done]]:
+        """Texts, then one Done; what has come in the meantime together. Raises JobFailed."""
 
     def cancel(self) -> None:
         """Stop within one decoding step, and free what it holds. Harmless when it has ended."""

@@ -18,6 +18,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
+from service.vision import faults
 from service.vision.conversation import Job
 from service.vision.engine.choices import Choices
 from service.vision.engine.fitting import Fitting
@@ -79,7 +80,7 @@ class SeparateEngine:
         taken = asyncio.get_running_loop().create_future()
         self._mailboxes[number], self._taken[number] = mailbox, taken
         try:
-            await self._send("take", number, job)
+            self._post.submit(self._hand_in, taken.get_loop(), number, job)
             await taken
         except BaseException:
             self._cancel(number)
@@ -184,6 +185,15 @@ class SeparateEngine:
     def _cancel(self, number: int) -> None:
         if self._mailboxes.pop(number, None) and self._state == "ready":
             self._post.submit(self._quietly, "cancel", number)
+
+    def _hand_in(self, loop: asyncio.AbstractEventLoop, number: int, job: Job) -> None:
+        """Nobody waits for this alone: when the process has gone, `_lose` tells it to whoever waits for an answer."""
+        try:
+            self._quietly("take", number, job)
+        except Exception as error:
+            faults.tell(error)
+            failure = JobFailed("the service failed at this request", "internal_error", again=False)
+            loop.call_soon_threadsafe(self._settle, number, failure)
 
     async def _send(self, *message: Any) -> None:
         """In the order of the calls. Raises JobFailed when the process has gone."""

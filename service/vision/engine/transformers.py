@@ -103,7 +103,7 @@ class TransformersEngine:
             raise EngineBusy(f"{waiting} tokens of prompts are waiting, expected at most {most}")
         limit = min(asked or self._choices.max_new_tokens, room)
         order = Order(
-            prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address, job.hurried
+            prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address, job.together
         )
         loaded.worker.take(order)
         return order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from service.vision import body
 from service.vision.admission import Place
@@ -47,19 +47,16 @@ async def complete(request: Request) -> Response:
         line.stream = bool(asked.stream)
         serving.reader.check(asked)
         place.widen(asked.n or 1)
-        answering = await unless_gone(request.receive, _begin(serving, asked, line))
         if asked.stream:
+            answering = await unless_gone(request.receive, _begin(serving, asked, line))
             usage = asked.stream_options is not None and asked.stream_options.include_usage
             return EventStream(answering, place, usage, serving.configuration.send_seconds)
-        try:
-            completion = await unless_gone(request.receive, answering.whole())
-        finally:
-            answering.cancel()
+        completion = await unless_gone(request.receive, _whole(serving, asked, line))
     except BaseException:
         place.leave()
         raise
     place.leave()
-    return JSONResponse(completion.model_dump(exclude_none=True))
+    return Response(completion.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
@@ -79,6 +76,10 @@ async def _body(serving: Serving, request: Request) -> list[bytes]:
 
 def _bounds(serving: Serving) -> tuple[int, float, Rounds]:
     return serving.configuration.max_body_bytes, serving.configuration.body_seconds, serving.rounds
+
+
+async def _whole(serving: Serving, asked: ChatRequest, line: Entry) -> Completion:
+    return await (await _begin(serving, asked, line)).whole()
 
 
 async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering:

@@ -22,22 +22,27 @@ class ScriptedGeneration:
     stopped: Callable[[], bool]
     prompt_tokens: int = 7
     thinks_first: bool = False
+    together: int = 1
     cancelled: bool = False
     said: int = 0
 
     def cancel(self) -> None:
         self.cancelled = True
 
-    async def __aiter__(self) -> AsyncIterator[Text | Done]:
+    async def __aiter__(self) -> AsyncIterator[list[Text | Done]]:
+        told: list[Text | Done] = []
         for what in self.script:
+            if told and (len(told) == self.together or not isinstance(what, str)):
+                yield told
+                told = []
             if isinstance(what, JobFailed):
                 raise what
             if isinstance(what, float):
                 await self._pause(what)
                 continue
             self.said += 1
-            yield Text(what, self.said)
-        yield Done("length" if self.reason == "length" else "stop", self.said)
+            told.append(Text(what, self.said))
+        yield [*told, Done("length" if self.reason == "length" else "stop", self.said)]
 
     async def _pause(self, seconds: float) -> None:
         end = asyncio.get_running_loop().time() + seconds
@@ -49,11 +54,15 @@ class ScriptedGeneration:
 
 @dataclass
 class ScriptedEngine:
-    """Set `script`, `reason`, `refusal` and `state` before a request; `generations` and `jobs` show what came."""
+    """Set `script`, `reason`, `refusal` and `state` before a request; `generations` and `jobs` show what came.
+
+    So many words come `together`, if there is no pause between them.
+    """
 
     script: Sequence[Say] = ("It", " is", " red.")
     reason: str = "stop"
     thinks_first: bool = False
+    together: int = 1
     lost: str | None = None
     refusal: JobRefused | JobFailed | EngineBusy | None = None
     state: str = "ready"
@@ -85,6 +94,8 @@ class ScriptedEngine:
         self.jobs.append(job)
         if self.refusal:
             raise self.refusal
-        generation = ScriptedGeneration(self.script, self.reason, self.stopped, thinks_first=self.thinks_first)
+        generation = ScriptedGeneration(
+            self.script, self.reason, self.stopped, thinks_first=self.thinks_first, together=self.together
+        )
         self.generations.append(generation)
         return generation

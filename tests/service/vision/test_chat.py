@@ -74,6 +74,12 @@ def test_a_stop_string_ends_the_answer_and_the_work(service: Running, engine: Sc
     assert engine.generations[0].said == 3
 
 
+def test_words_are_told_together_that_nobody_waits_for(service: Running, engine: ScriptedEngine) -> None:
+    for changes in ({"stream": True}, {"stop": ["."]}, {"stream": True, "stop": ["."]}, {}):
+        service.ask(**changes)
+    assert [job.together for job in engine.jobs] == [1, 8, 1, 32]
+
+
 def test_the_length_is_told(service: Running, engine: ScriptedEngine) -> None:
     engine.reason = "length"
     assert choice(service.ask())["finish_reason"] == "length"

@@ -54,6 +54,6 @@ def test_the_judge_sees_a_failure_and_an_undescribed_answer(
     done = judged(service, tmp_path, "--include-path", "/v1/chat/completions", "--max-failures", "1")
     assert (done.returncode, "Server error" in done.stdout) == (1, True), done.stdout
     engine.script = ["fine"]
-    monkeypatch.setattr("service.vision.answers.Completion.model_dump", lambda *_, **__: {"choices": None})
+    monkeypatch.setattr("service.vision.answers.Completion.model_dump_json", lambda *_, **__: '{"choices": null}')
     done = judged(service, tmp_path, "--include-path", "/v1/chat/completions", "--max-failures", "1")
     assert (done.returncode, "Response violates schema" in done.stdout) == (1, True), done.stdout

@@ -39,15 +39,24 @@ def streamed(service: Running, size: int, **changes: Any) -> Answer:
     stop=stops,
     reason=st.sampled_from(("stop", "length")),
     first=st.booleans(),
+    together=st.integers(1, 4),
     size=st.integers(1, 40),
 )
 def test_the_same_answer(
-    service: Running, engine: ScriptedEngine, script: list[str], stop: list[str], reason: str, first: bool, size: int
+    service: Running,
+    engine: ScriptedEngine,
+    script: list[str],
+    stop: list[str],
+    reason: str,
+    first: bool,
+    together: int,
+    size: int,
 ) -> None:
-    engine.script, engine.reason, engine.thinks_first = script, reason, first
+    engine.script, engine.reason, engine.thinks_first, engine.together = script, reason, first, 1
     changes = {"stop": stop} if stop else {}
     whole = service.ask(messages=[{"role": "user", "content": "?"}], **changes).json()
     [choice], message = whole["choices"], whole["choices"][0]["message"]
+    engine.together = together
     answer = streamed(service, size, **changes)
     assert (answer.text, answer.finish_reason, answer.usage) == (
         message["content"],

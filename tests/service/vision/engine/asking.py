@@ -26,13 +26,14 @@ def job(engine: Engine, sampling: Sampling, sizes: Sequence[tuple[int, int]], te
 async def said(engine: Engine, one: Job, leave: int | None = None, progress: list[int] | None = None) -> Said:
     """Text, reason and tokens; one that is left early ends in "left"."""
     text, generation = "", await engine.submit(one)
-    async for event in generation:
-        if isinstance(event, Done):
-            return text, event.reason, event.tokens
-        text += event.text
-        if event.tokens == leave:
-            generation.cancel()
-            return text, "left", event.tokens
+    async for events in generation:
+        for event in events:
+            if isinstance(event, Done):
+                return text, event.reason, event.tokens
+            text += event.text
+            if event.tokens == leave:
+                generation.cancel()
+                return text, "left", event.tokens
     raise AssertionError("an answer has an end")
 
 

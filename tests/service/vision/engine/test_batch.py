@@ -79,8 +79,8 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
 
     async def one(principal: str) -> None:
         sampling = Sampling(max_new_tokens=20, temperature=1.0, seed=1)
-        async for event in await real.submit(replace(job(real, sampling, (), "a"), principal=principal)):
-            if event.tokens == 1:
+        async for events in await real.submit(replace(job(real, sampling, (), "a"), principal=principal)):
+            if events[0].tokens == 1:
                 order.append(principal)
 
     async def crowd() -> None:

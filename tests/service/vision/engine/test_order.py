@@ -22,16 +22,16 @@ class Outbox:
         self.bags.append(bag)
 
 
-def order(outlet: Outbox, address: str, *, hurried: bool) -> Order:
+def order(outlet: Outbox, address: str, *, together: int) -> Order:
     positions = torch.zeros(3, 3, dtype=torch.long)
     prompt = Prompt(torch.arange(3), positions, 0, torch.arange(0), (), thinks_first=False)
-    return Order(prompt, Sampling(), 99, "alice", outlet, address, hurried)
+    return Order(prompt, Sampling(), 99, "alice", outlet, address, together)
 
 
 @pytest.mark.parametrize("end", [Done("stop", 20), JobFailed("ended", "engine_failed", again=False)])
 def test_a_stream_word_by_word_and_a_whole_answer_by_a_few(end: Event) -> None:
     outbox, post = Outbox(), Post()
-    quick, slow = order(outbox, "quick", hurried=True), order(outbox, "slow", hurried=False)
+    quick, slow = order(outbox, "quick", together=1), order(outbox, "slow", together=8)
     words = [Text(f"{number} ", number) for number in range(1, 20)]
     for word in words:
         post.put(quick, word)

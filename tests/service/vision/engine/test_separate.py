@@ -96,6 +96,25 @@ def test_refusals_and_a_full_queue_come_through(checkpoint: Path) -> None:
     with_engine(engine, work())
 
 
+def test_a_job_that_cannot_be_sent_fails_alone(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SeparateEngine(choices(checkpoint))
+    asked = Job((Turn("user", ("abc",)),), replace(LONG, max_new_tokens=3))
+
+    async def work() -> None:
+        def full(*_: object) -> None:
+            raise MemoryError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(engine._sender, "send", full)
+            with pytest.raises(JobFailed) as failed:
+                await engine.submit(asked)
+        assert (failed.value.code, failed.value.again) == ("internal_error", False)
+        assert not engine._mailboxes
+        assert (await said(engine, asked))[2] == 3
+
+    with_engine(engine, work())
+
+
 def test_who_waits_when_it_dies_is_told_and_the_next_is_answered(
     checkpoint: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,7 +46,7 @@ def job(engine: TransformersEngine, sampling: Sampling = GREEDY, sizes: Sizes = 
 
 
 async def answer(engine: TransformersEngine, asked: Job) -> tuple[str, Done]:
-    events = [event async for event in await engine.submit(asked)]
+    events = [event async for some in await engine.submit(asked) for event in some]
     done = events[-1]
     assert isinstance(done, Done)
     return "".join(event.text for event in events if isinstance(event, Text)), done
