@@ -38,6 +38,7 @@ def main() -> int:
             configuration.max_pixels,
             configuration.batch,
             configuration.queue_tokens,
+            configuration.compile,
         )
     )
     try:

@@ -28,6 +28,7 @@ class Configuration(BaseModel):
     audit_text: int = Field(0, ge=0, le=500, description="Characters of what was asked that the log keeps; 0: none.")
     device: Literal["cpu", "cuda"] = "cuda"
     precision: Literal["bf16", "fp16", "fp32", "int8"] = "bf16"
+    compile: bool = Field(False, description="Have the model compiled at start; needs device cpu and a C++ compiler.")
     release: str = Field("none", max_length=64, description="Release id, for the audit log.")
 
     queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")

@@ -23,21 +23,23 @@ class Block(nn.Module):
         self.widened, self.narrowed = joined([block.mlp.gate_proj, block.mlp.up_proj]), block.mlp.down_proj
         self.before, self.before_mlp = block.norm1, block.norm2
 
-    def forward(self, hidden: torch.Tensor, turns: torch.Tensor, lengths: list[int]) -> torch.Tensor:
-        """hidden (patches, hidden size); turns (patches, 1, 1, pairs), complex; lengths: patches of each picture."""
+    def forward(self, hidden: torch.Tensor, turns: torch.Tensor, pictures: int | list[int]) -> torch.Tensor:
+        """hidden (patches, hidden size); turns (patches, 1, 1, pairs), see `turn`; pictures: how many of one size, or
+        the patches of each.
+        """
         looks = self.looks(normed(hidden, self.before)).view(-1, 3, self._heads, self._size)
         turn(looks[:, :2], turns)
-        found = self._attend(looks, lengths).reshape(len(hidden), -1)
+        found = self._attend(looks, pictures).reshape(hidden.shape[0], -1)
         hidden = hidden + self.looked(found)
         gate, up = self.widened(normed(hidden, self.before_mlp)).chunk(2, dim=-1)
         return hidden + self.narrowed(up * silu(gate))
 
-    def _attend(self, looks: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+    def _attend(self, looks: torch.Tensor, pictures: int | list[int]) -> torch.Tensor:
         """Each picture sees itself alone; those of one size are looked at together."""
-        if len(set(lengths)) == 1:
-            queries, keys, values = looks.unflatten(0, (len(lengths), -1)).permute(2, 0, 3, 1, 4)
-            return scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
-        return torch.cat([self._attend(one, [len(one)])[0] for one in looks.split(lengths)])
+        if isinstance(pictures, list):
+            return torch.cat([self._attend(one, 1)[0] for one in looks.split(pictures)])
+        queries, keys, values = looks.unflatten(0, (pictures, -1)).permute(2, 0, 3, 1, 4)
+        return scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
 
 
 def _neighbours(qkv: nn.Linear, heads: int, size: int) -> nn.Linear:

@@ -9,7 +9,7 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Choices:
     """Device cpu or cuda, precision bf16, fp16, fp32 or int8; tokens and pixels at most; how many answers are decoded
-    at once, and how many tokens of prompts may wait.
+    at once, how many tokens of prompts may wait, and whether the model is compiled first.
     """
 
     path: Path
@@ -20,3 +20,4 @@ class Choices:
     max_pixels: int
     batch: int
     queue_tokens: int
+    compile: bool = False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from service.vision.engine.gpu import offer
 from service.vision.engine.graphs import Graphs
@@ -14,6 +16,16 @@ from service.vision.engine.slots import Slots
 
 _SPAN = 8
 """Tokens; attention kernels want the mask's rows aligned."""
+
+
+class Compiled(Protocol):
+    """`Decoder.taken` and `Decoder.begun` with all that they read and change as inputs: see computations.py."""
+
+    def step(self, lined_up: torch.Tensor, reach: torch.Tensor, *kept: torch.Tensor) -> torch.Tensor: ...
+
+    def read(
+        self, hidden: torch.Tensor, turns: torch.Tensor, ends: torch.Tensor, *kept: torch.Tensor
+    ) -> torch.Tensor: ...
 
 
 class Decoder:
@@ -26,15 +38,40 @@ class Decoder:
 
     def __init__(self, model: Any, slots: Slots, context: int) -> None:
         self.slots = slots
+        self.compiled: Compiled | None = None
+        """Takes steps and reads prompts instead, where there is one."""
         self._text = model.model.language_model
         self._head = model.lm_head
         self._device = model.device
         # Behind the prompt the three kinds of position are one, and never beyond the number of tokens.
         every = torch.arange(context, device=self._device).expand(3, 1, -1)
         self._turns = self._turned(every)[0, 0]
+        self._reach = torch.arange(context + _SPAN)
         on_gpu = self._device.type == "cuda"
         self._step = offer.step(self._text, slots, self._turns) if on_gpu else None
-        self._graphs = Graphs(self._taken, slots, self._device) if on_gpu else None
+        self._graphs = Graphs(self.taken, slots, self._device) if on_gpu else None
+
+    @property
+    def weights(self) -> nn.ModuleList:
+        """What `taken` and `begun` compute with."""
+        return nn.ModuleList([self._text, self._head])
+
+    @property
+    def size(self) -> int:
+        """Of what is hidden in a token."""
+        size: int = self._text.embed_tokens.embedding_dim
+        return size
+
+    @property
+    def turns(self) -> torch.Tensor:
+        """Of each position (positions, pairs), complex."""
+        return self._turns
+
+    def over(self, slots: Slots, turns: torch.Tensor) -> Decoder:
+        """The same model with other places for its rows and another form of its turns."""
+        one = copy(self)
+        one.slots, one._turns = slots, turns
+        return one
 
     def read(self, prompts: Sequence[Prompt], pictures: Sequence[torch.Tensor | None], first: int) -> torch.Tensor:
         """Read prompts into the rows from `first` on; logits (prompts, vocabulary) of each answer's first token."""
@@ -48,10 +85,13 @@ class Decoder:
         for row, (prompt, picture) in enumerate(zip(prompts, pictures, strict=True)):
             if picture is not None:
                 hidden[row, prompt.places.to(self._device)] = picture.to(hidden.dtype)
-        self.slots.read_prompts(first)
-        hidden = self._run(hidden, self._turned(positions.to(self._device)), None)
+        turns = self._turned(positions.to(self._device))
         ends = torch.tensor([prompt.length - 1 for prompt in prompts], device=self._device)
-        return self._logits(hidden[torch.arange(len(prompts), device=self._device), ends])
+        if self.compiled:
+            real = torch.view_as_real(turns)
+            return self.compiled.read(hidden, real, ends, *self.slots.of(first, len(prompts)))
+        self.slots.read_prompts(first)
+        return self.begun(hidden, turns, ends)
 
     def step(self, tokens: list[int], lengths: list[int], offsets: list[int]) -> torch.Tensor:
         """Take each row's latest token; logits (rows, vocabulary) of the next. `lengths` are without that token."""
@@ -59,9 +99,13 @@ class Decoder:
         lined_up = [tokens, lengths, offsets]
         if self._graphs:
             return self._graphs.step(lined_up, span)
-        return self._taken(torch.tensor(lined_up, device=self._device), span)
+        step = torch.tensor(lined_up, device=self._device)
+        if self.compiled:
+            return self.compiled.step(step, self._reach[:span], *self.slots.kept)
+        return self.taken(step, span)
 
-    def _taken(self, lined_up: torch.Tensor, span: int) -> torch.Tensor:
+    def taken(self, lined_up: torch.Tensor, span: int) -> torch.Tensor:
+        """As `step`: tokens, lengths and offsets (3, rows), and how far back rows look."""
         if self._step:
             return self._head(self._step.take(lined_up, span)).float()
         places = lined_up[1]
@@ -71,6 +115,11 @@ class Decoder:
         mask = torch.zeros(behind.shape, dtype=hidden.dtype, device=self._device).masked_fill_(behind, -torch.inf)
         self.slots.take_step(places, span)
         return self._logits(self._run(hidden, turns, mask[:, None, None])[:, 0])
+
+    def begun(self, hidden: torch.Tensor, turns: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """As `read`, with the places of its rows ready: `ends` is where each prompt's last token stands."""
+        hidden = self._run(hidden, turns, None)
+        return self._logits(hidden[torch.arange(ends.shape[0], device=self._device), ends])
 
     def _turned(self, positions: torch.Tensor) -> torch.Tensor:
         """Positions (3, rows, tokens) as turns (rows, 1, tokens, pairs), complex."""

@@ -45,7 +45,16 @@ def normed(hidden: torch.Tensor, norm: Any) -> torch.Tensor:
 
 
 def turn(pairs: torch.Tensor, turns: torch.Tensor) -> None:
-    """Rotary positions, in place: neighbours are the two parts of a complex number."""
+    """Rotary positions, in place: neighbours are the two parts of a complex number.
+
+    Turns are complex, or cosines beside sines: one operation against eight, but a compiler makes one of them, and
+    cannot do so with complex numbers.
+    """
+    if not turns.is_complex():
+        cosine, sine = turns.unbind(-1)
+        one, other = pairs.float().unflatten(-1, (-1, 2)).unbind(-1)
+        pairs.copy_(torch.stack([one * cosine - other * sine, one * sine + other * cosine], dim=-1).flatten(-2))
+        return
     if pairs.dtype == torch.float32:
         torch.view_as_complex(pairs.unflatten(-1, (-1, 2))).mul_(turns)
         return

@@ -31,7 +31,7 @@ class Layer(nn.Module):
     def forward(
         self, hidden: torch.Tensor, turns: torch.Tensor, mask: torch.Tensor | None, slots: Slots, index: int
     ) -> torch.Tensor:
-        """hidden (rows, tokens, hidden size); turns (rows, 1, tokens, pairs), complex; without a mask it is causal."""
+        """hidden (rows, tokens, hidden size); turns (rows, 1, tokens, pairs), see `turn`; no mask: causal."""
         found = self._attend(normed(hidden, self.before), turns, mask, slots, index)
         hidden = hidden + normed(self.looked(found), self.after)
         gate, up = self.widened(normed(hidden, self.before_mlp)).chunk(2, dim=-1)
@@ -41,9 +41,9 @@ class Layer(nn.Module):
         self, hidden: torch.Tensor, turns: torch.Tensor, mask: torch.Tensor | None, slots: Slots, index: int
     ) -> torch.Tensor:
         rows, tokens, _ = hidden.shape
-        heads, kept, size = self._heads, self._kept, self._size
+        heads, kept, size, turned = self._heads, self._kept, self._size, 2 * turns.shape[3]
         looks = self.looks(hidden).view(rows, tokens, heads + 2 * kept, size).transpose(1, 2)
-        turn(looks[:, : heads + kept, :, : 2 * turns.shape[-1]], turns)
+        turn(looks[:, : heads + kept, :, :turned], turns)
         queries, new = looks.split([heads, 2 * kept], dim=1)
         keys, values = slots.update(new, index).chunk(2, dim=1)
         if tokens > 1:

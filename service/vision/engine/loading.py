@@ -12,6 +12,8 @@ from transformers.models.glm46v.configuration_glm46v import Glm46VConfig
 from service.vision.cgroup import cpus, memory_left
 from service.vision.engine.checkpoint import Checkpoint, inspect
 from service.vision.engine.choices import Choices
+from service.vision.engine.compiled import compile_both
+from service.vision.engine.compiler import require as require_compiler
 from service.vision.engine.decoder import Decoder
 from service.vision.engine.features import Features
 from service.vision.engine.memory import KEPT_PICTURES, need, require
@@ -46,6 +48,8 @@ class Loaded:
 
 def assemble(choices: Choices) -> Loaded:
     """Load. Raises EngineUnusable."""
+    if choices.compile:
+        require_compiler(choices.device)
     checkpoint = inspect(choices.path)
     config = _config(checkpoint)
     context = min(choices.max_context, config.text_config.max_position_embeddings)
@@ -59,6 +63,8 @@ def assemble(choices: Choices) -> Loaded:
     model = load(checkpoint, choices.device, choices.precision)
     decoder = Decoder(model, _slots(model, tokens), context)
     most = prompter.most_patches
+    if choices.compile:
+        compile_both(decoder, model.model.visual)
     features = Features(model, KEPT_PICTURES * most // prompter.patches_a_token, max(most, _PREFILL_PATCHES))
     worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS)
     return Loaded(worker, decoder, prompter, defaults, context)
@@ -89,6 +95,7 @@ def _weigh(choices: Choices, checkpoint: Checkpoint, config: Glm46VConfig | Glm4
         context=whole,
         rows=choices.batch,
         max_pixels=choices.max_pixels,
+        compiled=choices.compile,
     )
     left = memory_left() if choices.device == "cpu" else torch.cuda.mem_get_info()[0]
     name = checkpoint.path.name

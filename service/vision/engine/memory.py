@@ -13,6 +13,7 @@ BYTES = {"bf16": 2, "fp16": 2, "fp32": 4, "int8": 2}  # int8 is for the language
 _GIB = 1 << 30
 _CHOOSING = 40  # Bytes a token of the vocabulary while the next one is chosen: logits, their order, their chances.
 _BASE = {"cpu": 0.1, "cuda": 1.0}  # GiB of libraries and kernels besides the model; on the CPU most are loaded already.
+_COMPILER = 0.8  # GiB: what it leaves in this process, and a process of its own for a minute.
 
 KEPT_PICTURES = 16
 """Pictures of the largest size whose features are remembered."""
@@ -39,7 +40,15 @@ class Need:
 
 
 def need(
-    config: Any, parameters: int, *, device: str, precision: str, context: int, rows: int, max_pixels: int
+    config: Any,
+    parameters: int,
+    *,
+    device: str,
+    precision: str,
+    context: int,
+    rows: int,
+    max_pixels: int,
+    compiled: bool,
 ) -> Need:
     """Estimate from the model's configuration (a Glm46VConfig or Glm4vConfig) and its number of parameters."""
     text, vision, size = config.text_config, config.vision_config, BYTES[precision]
@@ -55,7 +64,7 @@ def need(
     logits = rows * text.vocab_size * _CHOOSING
     if device == "cuda":  # Each recorded step keeps its own, of 1, 2, 4, ... rows for each span.
         logits += 2 * rows * spans(context) * text.vocab_size * 4
-    work = max(tower, prefill) + kept + logits + int(_BASE[device] * _GIB)
+    work = max(tower, prefill) + kept + logits + int((_BASE[device] + (_COMPILER if compiled else 0)) * _GIB)
     return Need(weights=_weights(text, parameters, precision), cache=token * context, work=work, token=token)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+
 import torch
 
 _STEP = 64
@@ -64,7 +67,7 @@ class Slots:
 
     def take_step(self, places: torch.Tensor, span: int) -> None:
         """The next `update` of each layer brings one token a row; `places` (rows,) says where, all below `span`."""
-        self._at = torch.arange(len(places), device=places.device), places
+        self._at = torch.arange(places.shape[0], device=places.device), places
         self._span = span
 
     def update(self, new: torch.Tensor, layer: int) -> torch.Tensor:
@@ -76,7 +79,21 @@ class Slots:
             return new
         rows_at, places = self._at
         kept[rows_at, :, places] = new[:, :, 0]
-        return kept[: len(places), :, : self._span]
+        return kept[: places.shape[0], :, : self._span]
+
+    def of(self, first: int, rows: int) -> list[torch.Tensor]:
+        """Each layer's places of some rows."""
+        return [layer[first : first + rows] for layer in self._kept]
+
+    def some(self, rows: int, width: int) -> list[torch.Tensor]:
+        """Places that belong to nobody, one a layer."""
+        return [self._empty(rows, width) for _ in self._kept]
+
+    def lent(self, kept: Sequence[torch.Tensor]) -> Slots:
+        """The same over other tensors, one a layer: what a compiler traces must get all that changes as its input."""
+        one = copy(self)
+        one._kept = list(kept)
+        return one
 
     def move(self, source: int, target: int, length: int) -> None:
         """Put a row's tokens into another row's place."""

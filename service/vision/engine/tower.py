@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,11 @@ KEPT_SHAPES = 8
 """Shapes of pictures whose places are remembered."""
 
 Grid = tuple[int, int, int]
+
+Compiled = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Pictures of one shape (pictures, patches, values), what is added to each, how its patches are turned (..., 2), to
+(pictures, tokens, hidden size).
+"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,9 @@ class Tower(nn.Module):
 
     def __init__(self, tower: Any) -> None:
         super().__init__()
-        self._merge: int = tower.spatial_merge_size
+        self.merge: int = tower.spatial_merge_size
         self._kept: OrderedDict[Grid, _Places] = OrderedDict()
+        self.compiled: Compiled | None = None
         self.cut, self.after_cut = Projection(tower.patch_embed.proj), tower.post_conv_layernorm
         self.embeddings, self.rotary = tower.embeddings, tower.rotary_pos_emb
         self.blocks = nn.ModuleList([Block(block) for block in tower.blocks])
@@ -49,18 +55,38 @@ class Tower(nn.Module):
 
     def forward(self, pixels: torch.Tensor, grids: Sequence[Grid]) -> list[torch.Tensor]:
         """Pictures' pixels, one behind the other (patches, values of one); of each its tokens (tokens, hidden size)."""
-        places = [self._places(grid) for grid in grids]
+        places = [self.places(grid) for grid in grids]
         lengths = [len(one.added) for one in places]
-        turns = torch.cat([one.turns for one in places])
-        hidden = self.after_cut(self.cut(pixels)) + torch.cat([one.added for one in places])
-        for block in self.blocks:
-            hidden = block(hidden, turns, lengths)
-        # The patches that become one token stand together.
-        hidden = self.after_blocks(hidden).unflatten(0, (-1, self._merge**2)).transpose(1, 2)
-        made: torch.Tensor = self.merger(self.merged(hidden))
-        return list(made.split([length // self._merge**2 for length in lengths]))
+        if self.compiled:
+            return self._alike(self.compiled, pixels.split(lengths), grids)
+        added, turns = torch.cat([one.added for one in places]), torch.cat([one.turns for one in places])
+        made = self.seen(pixels, added, turns, len(lengths) if len(set(lengths)) == 1 else lengths)
+        return list(made.split([length // self.merge**2 for length in lengths]))
 
-    def _places(self, grid: Grid) -> _Places:
+    def seen(
+        self, pixels: torch.Tensor, added: torch.Tensor, turns: torch.Tensor, pictures: int | list[int]
+    ) -> torch.Tensor:
+        """Tokens of all pictures, one behind the other; see `Block.forward`."""
+        hidden = self.after_cut(self.cut(pixels)) + added
+        for block in self.blocks:
+            hidden = block(hidden, turns, pictures)
+        # The patches that become one token stand together.
+        hidden = self.after_blocks(hidden).unflatten(0, (-1, self.merge**2)).transpose(1, 2)
+        made: torch.Tensor = self.merger(self.merged(hidden))
+        return made
+
+    def _alike(self, compiled: Compiled, pixels: Sequence[torch.Tensor], grids: Sequence[Grid]) -> list[torch.Tensor]:
+        """Those of one shape together: a picture by itself takes no longer, so nothing is lost with the others."""
+        made: dict[int, torch.Tensor] = {}
+        for grid in set(grids):
+            which = [number for number, other in enumerate(grids) if other == grid]
+            together, one = torch.stack([pixels[number] for number in which]), self.places(grid)
+            tokens = compiled(together, one.added, torch.view_as_real(one.turns))
+            made.update(zip(which, tokens, strict=True))
+        return [made[number] for number in range(len(grids))]
+
+    def places(self, grid: Grid) -> _Places:
+        """Of a picture of this shape."""
         if grid not in self._kept:
             self._kept[grid] = self._computed(grid)
             if len(self._kept) > KEPT_SHAPES:
@@ -71,7 +97,7 @@ class Tower(nn.Module):
     def _computed(self, grid: Grid) -> _Places:
         weights = self.embeddings.position_embedding.weight
         shape = torch.tensor([grid], device=weights.device)
-        ids = get_vision_position_ids(shape, self._merge)
+        ids = get_vision_position_ids(shape, self.merge)
         nothing = weights.new_zeros(len(ids), weights.shape[1])
         added = self.embeddings(nothing, [len(ids)], shape, ids[:, 0], ids[:, 1])
         cosine, sine = (part.chunk(2, dim=-1)[0].float() for part in self.rotary(nothing, ids))

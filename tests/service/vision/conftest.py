@@ -45,7 +45,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def choices(path: Path) -> Choices:
     limits = {"max_context": 512, "max_new_tokens": 64, "max_pixels": 1_300_000}
-    return Choices(path, "cpu", "fp32", **limits, batch=4, queue_tokens=10_000)
+    return Choices(path, "cpu", "fp32", **limits, batch=4, queue_tokens=10_000, compile=False)
 
 
 @pytest.fixture(scope="session")

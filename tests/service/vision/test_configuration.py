@@ -22,6 +22,8 @@ def test_what_is_needed_is_enough() -> None:
     configuration = from_environment({**NEEDED, "PATH": "/bin"})
     assert (configuration.device, configuration.precision, configuration.queue) == ("cuda", "bf16", 64)
     assert from_environment({**NEEDED, "CASEMATE_VISION_QUEUE": "5"}).queue == 5
+    assert not configuration.compile
+    assert from_environment({**NEEDED, "CASEMATE_VISION_COMPILE": "true"}).compile
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Done, Engine
 
 Said = tuple[str, str, int]
+
+samplings = st.builds(
+    Sampling,
+    max_new_tokens=st.integers(1, 24),
+    temperature=st.sampled_from([0.0, 0.0, 0.7, 1.3]),
+    top_p=st.sampled_from([1.0, 0.8]),
+    top_k=st.sampled_from([0, 5]),
+    repetition_penalty=st.sampled_from([1.0, 1.2]),
+    seed=st.integers(0, 9),
+)
+asked = st.tuples(
+    samplings,
+    st.lists(st.tuples(st.integers(10, 200), st.integers(10, 200)), max_size=3),
+    st.text("abc ", min_size=1, max_size=30),
+    st.integers(0, 12),  # Steps that others are ahead when it joins.
+    st.sampled_from([None, None, 2]),  # It is left after so many tokens.
+)
+"""A request of any kind."""
 
 
 def job(engine: Engine, sampling: Sampling, sizes: Sequence[tuple[int, int]], text: str) -> Job:

@@ -18,24 +18,7 @@ from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import EngineBusy
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine.asking import Said, alone, job, said, together
-
-samplings = st.builds(
-    Sampling,
-    max_new_tokens=st.integers(1, 24),
-    temperature=st.sampled_from([0.0, 0.0, 0.7, 1.3]),
-    top_p=st.sampled_from([1.0, 0.8]),
-    top_k=st.sampled_from([0, 5]),
-    repetition_penalty=st.sampled_from([1.0, 1.2]),
-    seed=st.integers(0, 9),
-)
-asked = st.tuples(
-    samplings,
-    st.lists(st.tuples(st.integers(10, 200), st.integers(10, 200)), max_size=3),
-    st.text("abc ", min_size=1, max_size=30),
-    st.integers(0, 12),  # Steps that others are ahead when it joins.
-    st.sampled_from([None, None, 2]),  # It is left after so many tokens.
-)
+from tests.service.vision.engine.asking import Said, alone, asked, job, said, together
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

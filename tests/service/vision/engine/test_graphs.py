@@ -47,7 +47,7 @@ def shapes(real: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> list[tu
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
     monkeypatch.setattr(Graphs, "_record", record)
     decoder = real._ready.decoder
-    monkeypatch.setattr(decoder, "_graphs", Graphs(decoder._taken, decoder.slots, torch.device("cpu")))
+    monkeypatch.setattr(decoder, "_graphs", Graphs(decoder.taken, decoder.slots, torch.device("cpu")))
     return seen
 
 

@@ -110,9 +110,9 @@ def test_attention_by_lengths(precision: str) -> None:
         kept.normal_()
     lined_up = torch.tensor([[5, 6, 7], [0, 199, 63], [0, 4, 2]], device="cuda")
     with torch.inference_mode():
-        ours = decoder._taken(lined_up, 256)
+        ours = decoder.taken(lined_up, 256)
         decoder._step = None
-        theirs = decoder._taken(lined_up, 256)
+        theirs = decoder.taken(lined_up, 256)
         decoder._step = step
         decoder._graphs.step(lined_up.tolist(), 256)  # Three rows are padded to four, and recorded.
         again = decoder._graphs.step(lined_up.tolist(), 256)

@@ -18,8 +18,7 @@ from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import JobFailed
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine.asking import Said, alone, job, said, together
-from tests.service.vision.engine.test_batch import asked
+from tests.service.vision.engine.asking import Said, alone, asked, job, said, together
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 MICRO = Path(__file__).resolve().parents[5] / "service" / "micro"
