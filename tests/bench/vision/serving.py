@@ -66,11 +66,11 @@ def served(model: Path, folder: Path, **settings: object) -> Iterator[Served]:
 
 
 def _wait(one: Served) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300  # A model may be compiled first.
     while time.monotonic() < end and one.process.poll() is None:
         if one.socket.exists():
             with one.client() as client:
                 if client.get("/readyz").status_code == 200:
                     return
         time.sleep(0.1)
-    raise TimeoutError("the service was not ready within two minutes")
+    raise TimeoutError("the service was not ready within five minutes")
