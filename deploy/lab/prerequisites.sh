@@ -57,7 +57,7 @@ missing() {
     [[ $engine != silent ]] || absent "dockerd docker.io" "iptables iptables"
     [[ $what == lab ]] && return
     absent "nginx nginx-light" "openssl openssl" "promtool prometheus" "chromium chromium" \
-        "inotifywait inotify-tools" "aide aide"
+        "inotifywait inotify-tools" "aide aide" "g++ g++"
     [[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ]] || echo fonts-noto-cjk
 }
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from service.vision.engine.gpu import offer
-from service.vision.engine.graphs import Graphs
+from service.vision.engine.gpu.graphs import Graphs
 from service.vision.engine.prompt import Prompt
 from service.vision.engine.slots import Slots
 

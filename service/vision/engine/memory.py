@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from service.vision.engine.graphs import spans
+from service.vision.engine.gpu.graphs import spans
 from service.vision.engine.protocol import EngineUnusable
 from service.vision.engine.tower import KEPT_SHAPES
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from service.vision.conversation import Sampling
-from service.vision.engine.graphs import Graphs, _Recorded, spans
+from service.vision.engine.gpu.graphs import Graphs, _Recorded, spans
 from service.vision.engine.slots import Slots
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.engine.asking import Said, job, said

@@ -2,7 +2,7 @@
 
 A step of a few rows through a model of forty layers is some nine hundred kernels; Python needs longer to start them
 than the GPU to run them (PyTorch, "CUDA semantics", section "CUDA Graphs"). What torch.compile would add to that, fewer
-and larger kernels, needs a C compiler, which a sealed container does not have: see gpu/kernels.py.
+and larger kernels, needs a C compiler, which a sealed container does not have: see kernels.py.
 """
 
 from __future__ import annotations
