@@ -74,10 +74,11 @@ class Sentinel:
             self.process.wait(10)
 
     def lines(self) -> list[Line]:
-        """What the log says, its rotated files aside."""
+        """What the log says, its rotated files aside; a line that is being written is none yet."""
         if not self.layout.log.exists():
             return []
-        return [json.loads(line) for line in self.layout.log.read_bytes().splitlines()]
+        whole, _, _ = self.layout.log.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def alerts(self, path: Path | bytes | None = None) -> list[Line]:
         wanted = os.fsencode(path) if path else None

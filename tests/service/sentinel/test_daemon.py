@@ -101,7 +101,8 @@ def test_a_write_through_a_mapping_with_its_time_put_back_is_found_by_the_sweep(
         area.flush()
     os.utime(index, ns=(before.st_atime_ns, before.st_mtime_ns))
     seeing.true()
-    assert "sha256" in seeing.alerts(index)[-1]["differs"]
+    # Looked at in between it is two alerts: the content's, and the time's that was put back.
+    assert any("sha256" in line["differs"] for line in seeing.alerts(index))
 
 
 def test_a_file_that_comes_and_goes_is_told(seeing: Sentinel) -> None:

@@ -55,8 +55,8 @@ def test_a_webshell_in_a_container_is_alerted_by_its_name_and_path(engine: Engin
     assert _inside(started, "/app/assets/page.html", "removed")
     engine.inside(NAME, "mkdir -p /var/cache/thumbs; echo x > /var/cache/thumbs/1")
     started.ask("sweep")
-    told = sorted(line["inside"] for line in started.alerts() if not line["inside"].startswith("/var"))
-    assert told == ["/app/assets/page.html", "/app/main.py", "/app/shell.py"], "and not the directories above them"
+    told = {line["inside"] for line in started.alerts() if not line["inside"].startswith("/var")}
+    assert told == {"/app/assets/page.html", "/app/main.py", "/app/shell.py"}, "and not the directories above them"
     engine.inside(NAME, "chmod 777 /app")
     _inside(started, "/app", "changed")
     engine.inside(NAME, "rm -r /app/assets; mkdir /app/assets")
@@ -89,7 +89,7 @@ def test_a_restart_is_no_alert_and_no_gap(engine: Engine, started: Sentinel) -> 
     engine.run("restart", "-t", "0", NAME)
     engine.inside(NAME, "echo evil > /after")
     _inside(started, "/after", "created")
-    assert [line["inside"] for line in started.alerts()] == ["/after"]
+    assert {line["inside"] for line in started.alerts()} == {"/after"}  # Created, and then perhaps written.
     started.stop()
     engine.run("restart", "-t", "0", NAME)
     engine.inside(NAME, "echo evil > /while-nobody-looked")
