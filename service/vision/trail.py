@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import uuid
@@ -43,7 +44,7 @@ class Trail:
             return
         entry = _entry(scope)
         audit.attach(scope, entry)
-        exit_ = _Exit(self._auditor, self._metrics, entry, send, settled=scope["path"] in _UNWRITTEN)
+        exit_ = _Exit(self._auditor, self._metrics, entry, send, writes_none=scope["path"] in _UNWRITTEN)
         try:
             await self._app(scope, receive, exit_.send)
         except Exception as error:  # Answered already, with 500; uvicorn would log the message too.
@@ -55,12 +56,13 @@ class Trail:
 class _Exit:
     """Holds back an answer's head until its first part is known: a whole answer goes out with its line written."""
 
-    def __init__(self, auditor: Auditor, metrics: Metrics, entry: Entry, send: Send, settled: bool) -> None:
+    def __init__(self, auditor: Auditor, metrics: Metrics, entry: Entry, send: Send, writes_none: bool) -> None:
         self._auditor = auditor
         self._metrics = metrics
         self._entry = entry
         self._send = send
-        self._settled = settled
+        self._writes_none = writes_none
+        self._writing: asyncio.Task[bool] | None = None
         self._head: Message | None = None
         self._status = 0
 
@@ -79,15 +81,20 @@ class _Exit:
 
     async def close(self) -> None:
         """Whatever happened, the line is written; an answer that is not complete by now was cut by its client."""
-        if not self._settled:
+        if not self._writing:
             self._status = _CLIENT_GONE
             self._entry.reason = self._entry.reason or "cancelled"
         await self._settle()
 
     async def _settle(self) -> bool:
-        if self._settled:
+        """Whether there is a line. It is written to its end, though the client leave while it waits for its turn."""
+        if self._writes_none:
             return True
-        self._settled = True
+        if not self._writing:
+            self._writing = asyncio.create_task(self._write())
+        return await asyncio.shield(self._writing)
+
+    async def _write(self) -> bool:
         try:
             await self._auditor.write(self._entry, self._status)
         except AuditUnavailable:

@@ -27,9 +27,9 @@ class Late(trail._Exit):
     """Answers first."""
 
     async def send(self, message: Message) -> None:
-        settled, self._settled = self._settled, True
+        writes_none, self._writes_none = self._writes_none, True
         await super().send(message)
-        self._settled = settled
+        self._writes_none = writes_none
         if message["type"] == "http.response.body" and not message.get("more_body"):
             await asyncio.sleep(0.03)
             await self._settle()
