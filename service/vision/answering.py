@@ -39,11 +39,14 @@ class Answering:
         pending = set(reading)
         try:
             while pending:
-                left = None if silence is None else max(0.0, progress.latest + silence - time.monotonic())
+                # While somebody is slow to take a piece there is no silence, and no comment to wait for behind it.
+                latest = time.monotonic() if progress.taking else progress.latest
+                left = None if silence is None else max(0.0, latest + silence - time.monotonic())
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_EXCEPTION)
                 for one in done:
                     one.result()
-                if silence is not None and time.monotonic() >= progress.latest + silence:
+                silent = silence is not None and time.monotonic() >= progress.latest + silence
+                if silent and not progress.taking:
                     progress.latest = time.monotonic()
                     await take(0, ())
         except JobFailed as failure:
@@ -95,7 +98,10 @@ class Answering:
                 items = reply.take(events)
                 progress.note(index, events, items)
                 if items:
+                    progress.taking += 1
                     await take(index, items)
+                    progress.taking -= 1
+                    progress.latest = time.monotonic()
                 if items and isinstance(items[-1], Done):
                     return
         except (JobFailed, TimeoutError):
@@ -112,6 +118,7 @@ class _Progress:
 
     def __init__(self, line: Entry, metrics: Metrics, choices: int) -> None:
         self.latest = time.monotonic()
+        self.taking = 0
         self._line = line
         self._metrics = metrics
         self._spoken = [0] * choices
@@ -126,7 +133,6 @@ class _Progress:
                 self._before[index] = event.at
             self._spoken[index] = event.tokens
         if items:
-            self.latest = time.monotonic()
             if "first_token" not in self._line.seconds and isinstance(items[0], Piece):
                 self._line.mark("first_token", events[0].at)
             self._line.response_length += sum(len(item.text) for item in items if isinstance(item, Piece))

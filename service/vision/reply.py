@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.vision.engine.protocol import Done, Text
@@ -45,15 +45,15 @@ class Reply:
 
     def take(self, events: Sequence[Text | Done]) -> list[Piece | Done]:
         """What comes out of them; Done, at the model's end or at a stop string, is the last."""
-        items: list[Piece | Done] = []
+        pieces: list[Piece] = []
         # How many tokens there are until a stop string is exact; else texts that come together are read as one.
         for event in events if self._stops else _joined(events):
-            items += self.feed(event.text) if isinstance(event, Text) else self.end(event.reason)
+            pieces += self.feed(event.text) if isinstance(event, Text) else self.end(event.reason)
             if self.stopped:
-                return [*items, Done("stop", event.tokens, event.at)]
+                return [*_merged(pieces), Done("stop", event.tokens, event.at)]
             if isinstance(event, Done):
-                items.append(event)
-        return items
+                return [*_merged(pieces), event]
+        return [*_merged(pieces)]
 
     def feed(self, text: str) -> list[Piece]:
         """Take more text."""
@@ -123,6 +123,17 @@ class Reply:
         text = text.lstrip() if self._first else text
         self._first = self._first and not text
         return [Piece(kind, text)] if text else []
+
+
+def _merged(pieces: Iterable[Piece]) -> list[Piece]:
+    """One of neighbours of a kind: a word at a time, a client who was slow would get a chunk for each."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        if merged and merged[-1].kind == piece.kind and not piece.repeats:
+            merged[-1] = replace(merged[-1], text=merged[-1].text + piece.text)
+        else:
+            merged.append(piece)
+    return merged
 
 
 def _joined(events: Sequence[Text | Done]) -> list[Text | Done]:

@@ -20,8 +20,9 @@ from service.vision.engine.protocol import EngineUnusable
 from service.vision.engine.tower import Tower
 
 _WEIGHTS = {InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR}
-# Called from C++: that leaves a third of a step's time, and lets other threads run meanwhile.
-_OPTIONS = {"config_patches": {"cpp_wrapper": True}}
+# Called from C++: that leaves a third of a step's time, and lets other threads run meanwhile. Headers compiled before
+# would lie in a directory that anybody may have made, and stay there.
+_OPTIONS = {"config_patches": {"cpp_wrapper": True, "cpp_cache_precompile_headers": False}}
 
 
 class Compiled:
@@ -66,5 +67,6 @@ def compile_both(decoder: Decoder, tower: Tower) -> None:
             warnings.simplefilter("ignore")
             decoder.compiled, tower.compiled = Language(decoder), Compiled(Seen(tower))
     except Exception as error:
-        what = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+        lines = f"{type(error).__name__}: {error}".strip().splitlines()
+        what = next((line for line in lines if "error: " in line), lines[0])[:300]
         raise EngineUnusable(f"{SETTING}: the model cannot be compiled: {what}; next: unset {SETTING}") from error

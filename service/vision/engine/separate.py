@@ -80,7 +80,7 @@ class SeparateEngine:
         taken = asyncio.get_running_loop().create_future()
         self._mailboxes[number], self._taken[number] = mailbox, taken
         try:
-            self._post.submit(self._hand_in, taken.get_loop(), number, job)
+            self._post.submit(self._hand_in, self._sender, taken.get_loop(), number, job)
             await taken
         except BaseException:
             self._cancel(number)
@@ -184,12 +184,15 @@ class SeparateEngine:
 
     def _cancel(self, number: int) -> None:
         if self._mailboxes.pop(number, None) and self._state == "ready":
-            self._post.submit(self._quietly, "cancel", number)
+            self._post.submit(_quietly, self._sender, "cancel", number)
 
-    def _hand_in(self, loop: asyncio.AbstractEventLoop, number: int, job: Job) -> None:
-        """Nobody waits for this alone: when the process has gone, `_lose` tells it to whoever waits for an answer."""
+    def _hand_in(self, sender: Sender | None, loop: asyncio.AbstractEventLoop, number: int, job: Job) -> None:
+        """Nobody waits for this alone: when the process has gone, `_lose` tells it to whoever waits for an answer.
+
+        What was meant for one process must not reach the next one, which knows nothing of it: so `sender` is given.
+        """
         try:
-            self._quietly("take", number, job)
+            _quietly(sender, "take", number, job)
         except Exception as error:
             faults.tell(error)
             failure = JobFailed("the service failed at this request", "internal_error", again=False)
@@ -203,11 +206,6 @@ class SeparateEngine:
         except OSError:
             raise _died() from None
 
-    def _quietly(self, *message: Any) -> None:
-        assert self._sender
-        with contextlib.suppress(OSError):
-            self._sender.send(*message)
-
     async def _status(self) -> str:
         """How it ended."""
         assert self._process
@@ -217,6 +215,12 @@ class SeparateEngine:
     def _end(self) -> None:
         if self._process:
             self._process.kill()
+
+
+def _quietly(sender: Sender | None, *message: Any) -> None:
+    assert sender
+    with contextlib.suppress(OSError):
+        sender.send(*message)
 
 
 async def _next(reader: asyncio.StreamReader) -> tuple[Any, ...]:

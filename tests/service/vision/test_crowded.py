@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.vision.answering import Answering
+from service.vision.audit import Entry
 from service.vision.conversation import Job
 from service.vision.engine.mailbox import Event, Mailbox
 from service.vision.engine.protocol import Done, JobFailed, Text
+from service.vision.metrics import Metrics
+from service.vision.reply import Piece
 from tests.service.vision.running import Running, question
 from tests.service.vision.scripted import ScriptedEngine
 
@@ -100,6 +106,57 @@ def test_a_write_for_each_word_would_be_seen(
 
     go(running, engine, write)
     assert WARNING in caplog.text
+
+
+def test_a_line_that_waits_for_the_disk_is_written_though_its_client_leaves(
+    running: Running, engine: CrowdedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, waiting, go_on = running.serving.auditor._ledger.append, threading.Semaphore(0), threading.Event()
+
+    def slow(fields: dict[str, Any]) -> None:
+        waiting.release()
+        assert go_on.wait(20)
+        append(fields)
+
+    monkeypatch.setattr(running.serving.auditor._ledger, "append", slow)
+    clients = []
+    for _ in range(2):
+        client, seen = asked(running)
+        engine.loop.call_soon_threadsafe(engine.mailbox.take, Done("stop", 1))
+        while b'"finish_reason":"stop"' not in seen:
+            seen += client.recv(65536)
+        clients.append(client)
+    assert waiting.acquire(timeout=20), "the first line is being written, and the second one waits behind it"
+    time.sleep(0.1)
+    clients[1].close()
+    time.sleep(0.1)
+    go_on.set()
+    assert [line["status"] for line in running.lines(2)] == [200, 200]
+    clients[0].close()
+
+
+def test_no_comment_is_waiting_behind_a_piece_that_a_slow_reader_has_not_taken() -> None:
+    """It would give the reader so much longer, and hide what happens to the other choices meanwhile."""
+    taken: list[Sequence[Piece | Done]] = []
+
+    async def slow(index: int, items: Sequence[Piece | Done]) -> None:
+        taken.append(items)
+        if items and isinstance(items[0], Piece):
+            await asyncio.sleep(0.3)
+
+    async def whole() -> None:
+        mailbox = Mailbox(lambda: None)
+        line = Entry("request-1", None, None, None, "POST")
+        answering = Answering("id", "micro", [mailbox], (), line, Metrics("micro", "none"))
+        mailbox.take(Text("word", 1))
+        asyncio.get_running_loop().call_later(0.6, mailbox.take, Done("stop", 1))
+        await answering.read(slow, silence=0.05)
+
+    asyncio.run(whole())
+    (word, *comments, end) = taken
+    assert (len(word), len(end)) == (1, 1)
+    assert comments, "between the word and the end it was silent"
+    assert len(comments) <= 6, "of six for the whole time none was for the first half"
 
 
 @pytest.mark.parametrize("end", [Done("stop", 200), FAILURE])

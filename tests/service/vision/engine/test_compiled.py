@@ -1,7 +1,10 @@
 """A compiled model answers as one that is not, for every number of rows and every shape, and is compiled only once."""
 
 import asyncio
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deploy.paths import ROOT
 from service.vision.conversation import Sampling
 from service.vision.engine.compiled import Compiled, compile_both
 from service.vision.engine.computations import Read, Seen, Step
@@ -109,6 +113,24 @@ def test_what_cannot_be_compiled_is_told(real: TransformersEngine, monkeypatch: 
     with pytest.raises(EngineUnusable, match="cannot be compiled: AssertionError: a kernel does not fit; next: unset"):
         compile_both(*parts(real))
     assert parts(real)[0].compiled is None
+
+
+@pytest.mark.long
+def test_a_compiler_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Nor takes what lies there: headers that it had compiled before would be anybody's."""
+    program = (
+        "import sys, torch, tempfile; from pathlib import Path; tempfile.tempdir = sys.argv[1]\n"
+        "from service.vision.engine.compiled import Compiled; from service.vision.engine.compiler import workshop\n"
+        "from torch.export import Dim\n"
+        "class Twice(torch.nn.Module):\n"
+        "    def forward(self, x): return x * 2 + x.exp()\n"
+        "    def example(self): return (torch.ones(3),), ({0: Dim('n', min=1)},)\n"
+        "with workshop(): made = Compiled(Twice())\n"
+        "assert made(torch.zeros(5)).tolist() == [1.0] * 5 and made.works\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, env=environment, check=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -142,6 +143,30 @@ def test_who_waits_when_it_dies_is_told_and_the_next_is_answered(
 
     with_engine(engine, work())
     assert capfd.readouterr().err.count("another one is started") == 2
+
+
+def test_jobs_that_wait_to_be_handed_in_do_not_reach_the_next_process(checkpoint: Path) -> None:
+    """It would take the first of them for its settings."""
+    engine, go_on = SeparateEngine(choices(checkpoint)), threading.Event()
+    asked = Job((Turn("user", ("abc",)),), replace(LONG, max_new_tokens=3))
+
+    async def work() -> None:
+        before = child(engine)
+        engine._post.submit(go_on.wait, 20)  # A job of many pictures that is being packed, say.
+        submitted = [asyncio.create_task(engine.submit(asked)) for _ in range(3)]
+        await until(lambda: engine._post._work_queue.qsize() == 3)
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: child(engine) != before)
+        await until(lambda: engine._post._work_queue.qsize() == 4)
+        go_on.set()
+        for one in submitted:
+            with pytest.raises(JobFailed):
+                await one
+        await until(lambda: engine.lost or engine.health().state == "ready")
+        assert engine.lost is None
+        assert (await said(engine, asked))[2] == 3
+
+    with_engine(engine, work())
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
