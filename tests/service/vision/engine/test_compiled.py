@@ -74,6 +74,7 @@ def test_what_is_traced_computes_the_same(real: TransformersEngine, traced: Tran
     assert changed == answers(real)
 
 
+@pytest.mark.long
 def test_what_fails_is_done_as_it_stands(
     real: TransformersEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
