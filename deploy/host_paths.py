@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 HOST_CONFIGURATION = PurePosixPath("/etc/casemate")
 HOST_PROGRAMS = PurePosixPath("/opt/casemate")
 HOST_STATE = PurePosixPath("/var/lib/casemate")
+HOST_MODELS = HOST_STATE / "models"
 HOST_LOGS = PurePosixPath("/var/log/casemate")
 HOST_RUN = PurePosixPath("/run/casemate")
 HOST_MAINTENANCE = HOST_STATE / "maintenance"

@@ -13,7 +13,7 @@ from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
 from deploy.cli.lines import shown
 from deploy.errors import CasemateError
-from deploy.host_paths import HOST_STATE
+from deploy.host_paths import HOST_MODELS
 from deploy.run import journal
 from deploy.run.baseline import Baseline, changed, sign_and_keep, signed_by_operator
 from deploy.run.connection import connected
@@ -171,7 +171,7 @@ def _accepted(host: Any, inventory: str, paths: tuple[str, ...], reason: str) ->
 def _all_but_the_model(host: Any, inventory: str) -> list[str]:
     """What differs. Raises CasemateError if it is the model: nobody accepts that among other things."""
     found = [str(one["path"]) for one in asked(host, "baseline", "diff")["differences"]]
-    if weights := [path for path in found if PurePosixPath(path).is_relative_to(HOST_STATE / "models")]:
+    if weights := [path for path in found if PurePosixPath(path).is_relative_to(HOST_MODELS)]:
         others = f" and {len(weights) - 1} more" if len(weights) > 1 else ""
         raise CasemateError(
             f"{host.name}: {shown(weights[0])}{others}: the model is signed, and --all does not stand for it",

@@ -5,13 +5,14 @@ from typing import Any
 from pyinfra import host
 
 from deploy.facts.observed import Observed, observed
+from deploy.host_paths import HOST_MODELS
 from deploy.operations import transfer
 from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
 from deploy.operations.change import differs
 from deploy.operations.convergence import Commands, convergence
 from deploy.operations.expected import expects
-from deploy.operations.ship import MODELS, accepted, model_faults
+from deploy.operations.ship import accepted, model_faults
 from service.release.container import REPLACED, drift, exchanged
 
 
@@ -55,7 +56,7 @@ def _faults(seen: Observed, component: str, release: Built) -> list[str]:
 
 def _model(seen: Observed, arguments: dict[str, Any], release: Built) -> list[str]:
     """What is wrong with the model that it mounts, and is put right before: it needs the right one too."""
-    directory = f"{MODELS}/{release.model_directory}"
+    directory = f"{HOST_MODELS}/{release.model_directory}"
     mounts = any(mount["Source"] == directory for mount in arguments["HostConfig"]["Mounts"])
     return [f"{file} {fault}" for file, fault in model_faults(seen, release).items()] if mounts else []
 

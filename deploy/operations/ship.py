@@ -8,7 +8,7 @@ from pyinfra import host
 
 from deploy.errors import CasemateError
 from deploy.facts.observed import Observed, observed
-from deploy.host_paths import HOST_STATE
+from deploy.host_paths import HOST_MODELS, HOST_STATE
 from deploy.operations import transfer
 from deploy.operations.attempt import attempted
 from deploy.operations.built import Built
@@ -18,7 +18,7 @@ from deploy.operations.expected import Item, directory_item, expects, file_item,
 from deploy.release.signed import kept_releases
 from service.release.manifest import model_directory
 
-MODELS, _BLOBS = f"{HOST_STATE}/models", f"{HOST_STATE}/blobs"
+_BLOBS = HOST_STATE / "blobs"
 _NOTHING: dict[str, Any] = {
     "accepted_sequence": 0,
     "admitted": None,
@@ -96,8 +96,8 @@ def _blob(digest: str) -> Item:
 def _model_items(release: Built) -> list[Item]:
     """Its files as blobs, in the directory where they are linked, and in their own."""
     files = {name: file.sha256 for name, file in release.model.files.items()}
-    fresh, place = f"{MODELS}/.{release.model_directory}.new", f"{MODELS}/{release.model_directory}"
-    items = [*map(_blob, files.values()), removed(fresh), removed(f"{MODELS}/.{release.model_directory}.wrong")]
+    fresh, place = f"{HOST_MODELS}/.{release.model_directory}.new", f"{HOST_MODELS}/{release.model_directory}"
+    items = [*map(_blob, files.values()), removed(fresh), removed(f"{HOST_MODELS}/.{release.model_directory}.wrong")]
     for root in (fresh, place):
         directories = {root, *(parent for name in files for parent in parents_of(f"{root}/{name}", root))}
         items += [directory_item(path) for path in sorted(directories)]
@@ -116,7 +116,7 @@ def _pruned_items(gone: list[str], kept: set[str]) -> list[Item]:
         return {name: models[name].model_dump(mode="json")["files"] for name in releases if name in models}
 
     needed = {file["sha256"] for one in files(kept).values() for file in one.values()}
-    directories = {f"{MODELS}/{model_directory(models[name].name, one)}" for name, one in files(gone).items()}
+    directories = {f"{HOST_MODELS}/{model_directory(models[name].name, one)}" for name, one in files(gone).items()}
     blobs = {file["sha256"] for one in files(gone).values() for file in one.values()} - needed
     return [removed(path) for path in sorted({*directories, *(f"{_BLOBS}/{blob}" for blob in blobs)})]
 
