@@ -1,41 +1,10 @@
 // What a decode step does between its products, each in one launch; kernels.py says what they take and give.
 //
-// Compiled by NVRTC when the engine starts, for one model and one precision: NUMBER is BF16, FP16 or FP32; SIZE is the
-// hidden size, HEADS and KEPT count the heads of queries and of keys, HEAD is a head's size, and of each head's pairs
-// of neighbours the first PAIRS are turned. Sums are made in fp32 and rounded where the library rounds.
+// Compiled by NVRTC when the engine starts, for one model and one precision (see numbers.cu): SIZE is the hidden size,
+// HEADS and KEPT count the heads of queries and of keys, HEAD is a head's size, and of each head's pairs of neighbours
+// the first PAIRS are turned. Sums are made in fp32 and rounded where the library rounds.
 
-#define BF16 0
-#define FP16 1
-#define FP32 2
 #define THREADS 512
-
-typedef long long int64;
-
-#if NUMBER == FP32
-typedef float number;
-__device__ float to_float(number x) { return x; }
-__device__ number from_float(float x) { return x; }
-#elif NUMBER == BF16
-typedef unsigned short number;
-__device__ float to_float(number x) { return __uint_as_float((unsigned)x << 16); }
-__device__ number from_float(float x) {
-    number made;
-    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(made) : "f"(x));
-    return made;
-}
-#else
-typedef unsigned short number;
-__device__ float to_float(number x) {
-    float made;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(made) : "h"(x));
-    return made;
-}
-__device__ number from_float(float x) {
-    number made;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(made) : "f"(x));
-    return made;
-}
-#endif
 
 // Neighbours that a thread reads and writes at once: 16 bytes of them.
 #define TOGETHER (16 / sizeof(number))

@@ -15,7 +15,6 @@ import torch
 from service.vision.engine.gpu.nvrtc import Long, Program
 
 _SOURCE = Path(__file__).with_name("kernels.cu")
-_NUMBERS = {torch.bfloat16: 0, torch.float16: 1, torch.float32: 2}
 _NORM_THREADS, _GATE_THREADS = 512, 256
 
 
@@ -35,7 +34,7 @@ class Kernels:
 
     def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
         defines = {"SIZE": shape.size, "HEADS": shape.heads, "KEPT": shape.kept, "HEAD": shape.head}
-        program = Program(_SOURCE, {**defines, "PAIRS": shape.pairs, "NUMBER": _NUMBERS[dtype]})
+        program = Program(_SOURCE, dtype, {**defines, "PAIRS": shape.pairs})
         self._shape = shape
         self._add_norm, self._turn, self._gate = map(program.kernel, ("add_norm", "turn", "gate"))
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+_NUMBERS = Path(__file__).with_name("numbers.cu")
+_NUMBER = {torch.bfloat16: 0, torch.float16: 1, torch.float32: 2}
+
 Kernel = Callable[..., None]
 """Called with grid and block, each (x, y), and what the kernel takes: tensors without gaps (None: no address), whole
 numbers (int of 32 bits, Long of 64) and fp32 (float). Raises KernelError, OutOfMemoryError.
@@ -24,16 +27,19 @@ class KernelError(Exception):
 
 
 class Program:
-    """A source compiled for torch's GPU. Raises KernelError, ImportError where the libraries are missing."""
+    """A source, with numbers.cu before it, compiled for torch's GPU.
 
-    def __init__(self, source: Path, defines: Mapping[str, int]) -> None:
+    Raises KernelError, ImportError where the libraries are missing.
+    """
+
+    def __init__(self, source: Path, dtype: torch.dtype, defines: Mapping[str, int]) -> None:
         _preload()
         from cuda.bindings import driver
 
         major, minor = torch.cuda.get_device_capability()
         # Left to itself NVRTC keeps what it compiles below HOME, where others may write, and trusts what lies there.
         options = [f"--gpu-architecture=sm_{major}{minor}", "--std=c++17", "--no-cache"]
-        options += [f"-D{name}={value}" for name, value in defines.items()]
+        options += [f"-D{name}={value}" for name, value in {"NUMBER": _NUMBER[dtype], **defines}.items()]
         torch.cuda.current_stream().synchronize()  # The driver's calls want torch's context to be this thread's.
         self._driver = driver
         self._module = _done(driver.cuModuleLoadData(_compiled(source, options)))
@@ -78,17 +84,18 @@ def _preload() -> None:
 def _compiled(source: Path, options: list[str]) -> bytes:
     from cuda.bindings import nvrtc
 
-    program = _done(nvrtc.nvrtcCreateProgram(source.read_bytes(), source.name.encode(), 0, [], []))
+    code = _NUMBERS.read_bytes() + source.read_bytes()
+    program = _done(nvrtc.nvrtcCreateProgram(code, source.name.encode(), 0, [], []))
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     if status:
         said = bytes(_done(nvrtc.nvrtcGetProgramLogSize(program)))
         nvrtc.nvrtcGetProgramLog(program, said)
         raise KernelError(f"{source.name}: {status}: {said.decode(errors='replace').strip(chr(0) + ' ')[:300]}")
     # Filled by the library. A literal would be a constant that all of Python shares.
-    code = bytes(_done(nvrtc.nvrtcGetCUBINSize(program)))
-    _done(nvrtc.nvrtcGetCUBIN(program, code))
+    cubin = bytes(_done(nvrtc.nvrtcGetCUBINSize(program)))
+    _done(nvrtc.nvrtcGetCUBIN(program, cubin))
     nvrtc.nvrtcDestroyProgram(program)
-    return code
+    return cubin
 
 
 def _done(answer: tuple[Any, ...]) -> Any:

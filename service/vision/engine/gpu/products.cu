@@ -6,16 +6,6 @@
 
 #define DEEP 2
 
-typedef long long int64;
-typedef unsigned short bf16;
-
-__device__ float to_float(bf16 x) { return __uint_as_float((unsigned)x << 16); }
-__device__ bf16 from_float(float x) {
-    bf16 made;
-    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(made) : "f"(x));
-    return made;
-}
-
 __device__ unsigned pair_of(unsigned bytes, unsigned which) {
     // 0x43 before a byte b is 128 + b in bf16, b below 128; its highest bit doubles that. So it is taken apart: seven
     // bits as 128 + b, and the sign as -128 or -256.
@@ -39,13 +29,13 @@ __device__ void fetch(Ahead &to, const signed char *upper, const signed char *lo
 }
 
 template <int TILES>
-__device__ void product(const signed char *weight, const bf16 *x, float *parts, int outputs, int inputs, int rows,
+__device__ void product(const signed char *weight, const number *x, float *parts, int outputs, int inputs, int rows,
                         int slice) {
     int lane = threadIdx.x % 32, group = lane / 4, quarter = lane % 4;
     int output = blockIdx.x * 64 + threadIdx.x / 32 * 16 + group;
     int begin = blockIdx.y * slice, end = min(begin + slice, inputs);
     const signed char *upper = weight + (int64)output * inputs + quarter * 16, *lower = upper + (int64)8 * inputs;
-    const bf16 *row = x + (int64)group * inputs + quarter * 16;
+    const number *row = x + (int64)group * inputs + quarter * 16;
     float sums[TILES][4] = {};
     Ahead now, next;
     fetch(now, upper, lower, begin, end);
@@ -90,14 +80,14 @@ __device__ void product(const signed char *weight, const bf16 *x, float *parts, 
 
 #define ENTRY(NAME, TILES)                                                                                      \
     extern "C" __global__ void __launch_bounds__(128)                                                           \
-    NAME(const signed char *weight, const bf16 *x, float *parts, int outputs, int inputs, int rows, int slice) { \
+    NAME(const signed char *weight, const number *x, float *parts, int outputs, int inputs, int rows, int slice) { \
         product<TILES>(weight, x, parts, outputs, inputs, rows, slice);                                         \
     }
 ENTRY(product_8, 1)
 ENTRY(product_16, 2)
 
 // out (rows, outputs): the parts of all slices together, scaled, and the bias where there is one.
-extern "C" __global__ void sum_slices(const float *parts, const bf16 *scale, const bf16 *bias, bf16 *out,
+extern "C" __global__ void sum_slices(const float *parts, const number *scale, const number *bias, number *out,
                                       int outputs, int rows, int slices) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= outputs * rows) return;

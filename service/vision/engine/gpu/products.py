@@ -23,7 +23,7 @@ class Products:
     """On one GPU. Raises KernelError, ImportError where the libraries are missing."""
 
     def __init__(self) -> None:
-        program = Program(_SOURCE, {})
+        program = Program(_SOURCE, torch.bfloat16, {})
         self._of_eight, self._of_sixteen = program.kernel("product_8"), program.kernel("product_16")
         self._sum = program.kernel("sum_slices")
         self._processors = torch.cuda.get_device_properties().multi_processor_count
