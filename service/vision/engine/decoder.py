@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from service.vision.engine.fused import unseen
 from service.vision.engine.gpu import offer
 from service.vision.engine.gpu.graphs import Graphs
 from service.vision.engine.prompt import Prompt
@@ -111,10 +112,8 @@ class Decoder:
         places = lined_up[1]
         hidden = self._text.embed_tokens(lined_up[0, :, None])
         turns = self._turns[places + lined_up[2]][:, None, None]
-        behind = torch.arange(span, device=self._device) > places[:, None]
-        mask = torch.zeros(behind.shape, dtype=hidden.dtype, device=self._device).masked_fill_(behind, -torch.inf)
         self.slots.take_step(places, span)
-        return self._logits(self._run(hidden, turns, mask[:, None, None])[:, 0])
+        return self._logits(self._run(hidden, turns, unseen(places, span, hidden))[:, 0])
 
     def begun(self, hidden: torch.Tensor, turns: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
         """As `read`, with the places of its rows ready: `ends` is where each prompt's last token stands."""

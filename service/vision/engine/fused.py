@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import rms_norm
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 
 def joined(linears: Sequence[nn.Linear]) -> nn.Linear:
@@ -42,6 +42,25 @@ def by_column(model: nn.Module) -> None:
 def normed(hidden: torch.Tensor, norm: Any) -> torch.Tensor:
     """What a Glm4vRMSNorm makes of it."""
     return rms_norm(hidden, (hidden.shape[-1],), norm.weight, norm.variance_epsilon)
+
+
+def unseen(places: torch.Tensor, span: int, like: torch.Tensor) -> torch.Tensor:
+    """What is added to looks (rows, 1, 1, span) of rows whose latest token lies at `places`: they see no further."""
+    behind = torch.arange(span, device=places.device) > places[:, None]
+    mask = torch.zeros(behind.shape, dtype=like.dtype, device=places.device).masked_fill_(behind, -torch.inf)
+    return mask[:, None, None]
+
+
+def attended(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """What one token a row finds; keys and values (rows, their heads, tokens, size of a head).
+
+    Heads that share keys become tokens of one: nothing is repeated in memory.
+    """
+    _, kept, _, size = keys.shape
+    shared = queries.reshape(queries.shape[0], kept, queries.shape[1] // kept, size)
+    return scaled_dot_product_attention(shared, keys, values, attn_mask=mask)
 
 
 def turn(pairs: torch.Tensor, turns: torch.Tensor) -> None:

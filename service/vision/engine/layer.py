@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 
-from service.vision.engine.fused import joined, normed, turn
+from service.vision.engine.fused import attended, joined, normed, turn
 from service.vision.engine.slots import Slots
 
 
@@ -49,6 +49,4 @@ class Layer(nn.Module):
         if tokens > 1:
             found = scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=True)
             return found.transpose(1, 2).reshape(rows, tokens, heads * size)
-        # Heads that share keys become tokens of one: nothing is repeated in memory.
-        shared = queries.reshape(rows, kept, heads // kept, size)
-        return scaled_dot_product_attention(shared, keys, values, attn_mask=mask).reshape(rows, 1, heads * size)
+        return attended(queries, keys, values, mask).reshape(rows, 1, heads * size)

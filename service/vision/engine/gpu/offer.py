@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from service.vision.engine.fused import unseen
 from service.vision.engine.gpu.kernels import Kernels, Shape
 from service.vision.engine.gpu.products import Products
 from service.vision.engine.gpu.step import Step
@@ -72,9 +73,8 @@ def _library(text: Any, turns: torch.Tensor) -> torch.Tensor:
     span, slots = max(_PLACES) + 1, _slots(text)
     slots.take_step(places, span)
     hidden = text.embed_tokens(tokens[:, None])
-    behind = torch.arange(span, device=hidden.device) > places[:, None]
-    mask = torch.zeros(behind.shape, dtype=hidden.dtype, device=hidden.device).masked_fill_(behind, -torch.inf)
-    hidden = text.layers[0](hidden, turns[places + offsets][:, None, None], mask[:, None, None], slots, 0)
+    turned, mask = turns[places + offsets][:, None, None], unseen(places, span, hidden)
+    hidden = text.layers[0](hidden, turned, mask, slots, 0)
     return text.norm(hidden)[:, 0].float()
 
 

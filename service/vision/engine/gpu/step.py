@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 from torch.nn.attention.varlen import varlen_attn
-from torch.nn.functional import scaled_dot_product_attention
 
-from service.vision.engine.fused import normed
+from service.vision.engine.fused import attended, normed, unseen
 from service.vision.engine.gpu.kernels import Kernels
 from service.vision.engine.slots import Slots
 
@@ -57,13 +56,10 @@ class Step:
         return look
 
     def _mask(self, places: torch.Tensor, span: int) -> Any:
-        mask = torch.zeros(len(places), 1, 1, span, device=places.device)
-        mask.masked_fill_((torch.arange(span, device=places.device) > places[:, None])[:, None, None], -torch.inf)
+        mask = unseen(places, span, self._slots.kept[0])
 
         def look(queries: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-            rows, heads, size = queries.shape
-            keys, values = kept[:rows, :, :span].chunk(2, dim=1)
-            shared = queries.reshape(rows, keys.shape[1], heads // keys.shape[1], size)
-            return scaled_dot_product_attention(shared, keys, values, attn_mask=mask)
+            keys, values = kept[: len(queries), :, :span].chunk(2, dim=1)
+            return attended(queries, keys, values, mask)
 
         return look
