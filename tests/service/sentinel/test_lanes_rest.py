@@ -7,12 +7,14 @@ import os
 import random
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.sentinel import content, hasher, lanes
 from service.sentinel.lanes import Lanes
+from tests.service.descriptors import held
 from tests.service.sentinel.running import until
 
 LANES = 3
@@ -21,7 +23,7 @@ HASH = hashlib.sha256(TEXT).digest()
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Open. It is hashed by a process or not at all, and by the first that is asked."""
 
     def never(*_: object) -> bytes:
@@ -30,7 +32,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(content, "sha256", never)
     monkeypatch.setattr(Lanes, "_lost", never)
     (tmp_path / "file").write_bytes(TEXT)
-    return os.open(tmp_path / "file", os.O_RDONLY)
+    with (tmp_path / "file").open("rb") as opened:
+        yield opened.fileno()
 
 
 def reaped(pid: int) -> bool:
@@ -80,7 +83,7 @@ def test_it_does_not_end_while_it_is_asked_again_and_again_or_at_a_long_file(
 def test_a_question_at_the_very_end_of_the_rest_is_answered(file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rest, processes, end = 0.002, 5, time.monotonic() + 60
     monkeypatch.setattr(lanes, "_REST", rest)
-    found, pids, open_before = list[bytes | None](), set[int](), len(os.listdir("/proc/self/fd"))
+    found, pids, before = list[bytes | None](), set[int](), held()
     again: list[bool] = []
     one = Lanes(LANES, hasher.LAST)
     together = threading.Barrier(LANES, lambda: again.append(len(pids) < processes and time.monotonic() < end))
@@ -101,7 +104,7 @@ def test_a_question_at_the_very_end_of_the_rest_is_answered(file: int, monkeypat
     until(lambda: one.pid is None and not resting())
     assert len(pids) >= processes, "one after the other has ended meanwhile"
     assert all(map(reaped, pids))
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert not held() - before
     one.close()
 
 
