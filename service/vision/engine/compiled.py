@@ -53,7 +53,7 @@ class Compiled:
 
 
 class Language:
-    """See `decoder.Compiled`."""
+    """See `decoder.CompiledLanguage`."""
 
     def __init__(self, decoder: Decoder) -> None:
         self.step, self.read = Compiled(Step(decoder)), Compiled(Read(decoder))

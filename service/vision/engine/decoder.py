@@ -19,7 +19,7 @@ _SPAN = 8
 """Tokens; attention kernels want the mask's rows aligned."""
 
 
-class Compiled(Protocol):
+class CompiledLanguage(Protocol):
     """`Decoder.taken` and `Decoder.begun` with all that they read and change as inputs: see computations.py."""
 
     def step(self, lined_up: torch.Tensor, reach: torch.Tensor, *kept: torch.Tensor) -> torch.Tensor: ...
@@ -39,7 +39,7 @@ class Decoder:
 
     def __init__(self, model: Any, slots: Slots, context: int) -> None:
         self.slots = slots
-        self.compiled: Compiled | None = None
+        self.compiled: CompiledLanguage | None = None
         """Takes steps and reads prompts instead, where there is one."""
         self._text = model.model.language_model
         self._head = model.lm_head

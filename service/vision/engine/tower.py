@@ -19,7 +19,7 @@ KEPT_SHAPES = 8
 
 Grid = tuple[int, int, int]
 
-Compiled = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+CompiledTower = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Pictures of one shape (pictures, patches, values), what is added to each, how its patches are turned (..., 2), to
 (pictures, tokens, hidden size).
 """
@@ -46,7 +46,7 @@ class Tower(nn.Module):
         super().__init__()
         self.merge: int = tower.spatial_merge_size
         self._kept: OrderedDict[Grid, _Places] = OrderedDict()
-        self.compiled: Compiled | None = None
+        self.compiled: CompiledTower | None = None
         self.cut, self.after_cut = Projection(tower.patch_embed.proj), tower.post_conv_layernorm
         self.embeddings, self.rotary = tower.embeddings, tower.rotary_pos_emb
         self.blocks = nn.ModuleList([Block(block) for block in tower.blocks])
@@ -75,7 +75,9 @@ class Tower(nn.Module):
         made: torch.Tensor = self.merger(self.merged(hidden))
         return made
 
-    def _alike(self, compiled: Compiled, pixels: Sequence[torch.Tensor], grids: Sequence[Grid]) -> list[torch.Tensor]:
+    def _alike(
+        self, compiled: CompiledTower, pixels: Sequence[torch.Tensor], grids: Sequence[Grid]
+    ) -> list[torch.Tensor]:
         """Those of one shape together: a picture by itself takes no longer, so nothing is lost with the others."""
         made: dict[int, torch.Tensor] = {}
         for grid in set(grids):
