@@ -18,6 +18,8 @@ from service.ledger.head import beside, first_key
 from tests.deploy.cli.host_logs import run, write
 from tests.deploy.operations.releases import settings_in
 
+pytestmark = pytest.mark.long
+
 
 def findings() -> list[tuple[str, str]]:
     """(kind, file:line) of everything that `verify` finds; and its exit status agrees."""

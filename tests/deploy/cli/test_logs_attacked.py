@@ -13,6 +13,8 @@ from service.ledger.head import beside, first_key, peek
 from service.ledger.keys import Keys
 from tests.deploy.cli.host_logs import HOST, INVENTORY, findings, write
 
+pytestmark = pytest.mark.long
+
 
 def rewrite_tail(log: Path, begin: int, key: bytes) -> None:
     """As root: lines from `begin` on say something else, in a good chain with a head, under `key` for line `begin`."""

@@ -21,6 +21,8 @@ from service.ledger.head import beside, first_key, peek
 from service.ledger.keys import Keys
 from tests.deploy.cli.host_logs import HOST, INVENTORY, findings, run, verdict, write
 
+pytestmark = pytest.mark.long
+
 
 def test_the_first_key_is_kept_here_alone_and_the_chain_goes_on(log: Path, tmp_path: Path) -> None:
     key = first_key(log).read_text().strip()
@@ -174,7 +176,6 @@ def test_lines_longer_than_a_piece_and_bytes_that_are_none_keep_their_places(log
     assert ("damaged", "audit.jsonl:42") in findings()
 
 
-@pytest.mark.long
 def test_a_hundred_thousand_lines_are_proven_in_seconds(log: Path) -> None:
     """Linear in new lines: a line costs two HMACs and a JSON; ten times what it needs is still an answer."""
     head = peek(log)

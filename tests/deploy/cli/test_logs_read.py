@@ -11,6 +11,8 @@ import pytest
 
 from tests.deploy.cli.host_logs import run, write
 
+pytestmark = pytest.mark.long
+
 
 def request(at: datetime, **fields: Any) -> bytes:
     line = {"seq": 0, "time": at.isoformat(timespec="microseconds"), "event": "request", **fields}
@@ -105,7 +107,6 @@ def test_a_moment_that_is_none_is_a_usage_error(log: Path, wrong: str) -> None:
     assert "24h" in result.output
 
 
-@pytest.mark.long
 def test_a_large_log_is_counted_in_seconds(log: Path) -> None:
     """100,000 requests: the host's python3 needs about a second; ten times that is still an answer."""
     line = request(datetime.now(UTC), principal="a", status=200, finish="stop", tokens_in=1, seconds={"total": 1.0})

@@ -107,6 +107,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(JSON)
 def test_any_host_is_judged_without_an_error_of_python(docker: Any) -> None:
     for expression in (

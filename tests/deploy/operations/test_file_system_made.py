@@ -12,6 +12,8 @@ import pytest
 from deploy.lab.machine import bounding_set, capabilities
 from deploy.operations.file_system import file_system, moved
 
+pytestmark = pytest.mark.long
+
 SIZE = 16 << 20
 
 
@@ -178,7 +180,6 @@ def test_whatever_fails_the_logs_are_back_and_the_container_runs(
         assert host().returncode == 0, "the next run does it"
 
 
-@pytest.mark.long
 def test_a_run_that_is_told_to_end_undoes_what_it_did(tmp_path: Path, host: Any) -> None:
     with_a_line(tmp_path / "logs")
     (tmp_path / "state").write_text("active")

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -18,6 +19,7 @@ def member(path: str, content: bytes, mode: int = 0o644) -> Member:
     return Member(path, mode, len(content), lambda: io.BytesIO(content))
 
 
+@pytest.mark.long
 @given(some.dictionaries(names, some.binary(max_size=2000), min_size=1, max_size=8), some.randoms())
 def test_order_does_not_matter_and_everything_arrives(files: dict[str, bytes], random: object) -> None:
     members = [member(path, content) for path, content in files.items()]

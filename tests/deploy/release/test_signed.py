@@ -13,6 +13,8 @@ from deploy.release.signed import Signed, kept_releases, read_signed, signed_rel
 from deploy.release.verification import verify_release
 from deploy.settings.release import ReleaseSettings
 
+pytestmark = pytest.mark.long
+
 Settings = Callable[..., ReleaseSettings]
 
 

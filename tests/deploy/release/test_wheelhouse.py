@@ -11,6 +11,8 @@ from deploy.release import wheelhouse
 from deploy.release.lockfile import Requirement
 from deploy.settings.release import ReleaseSettings
 
+pytestmark = pytest.mark.long
+
 Wheel = Callable[..., Path]
 Settings = Callable[..., ReleaseSettings]
 

@@ -53,6 +53,7 @@ field_sets = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(lines=st.lists(field_sets, min_size=1, max_size=6))
 def test_whatever_is_written_comes_back_and_verifies(

@@ -19,6 +19,7 @@ def some(kind: Kind, language: Language, number: int) -> list[tuple[Scene, Quest
     return found[:number]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_shape_and_the_colour_are_of_one_thing_that_is_meant(language: Language) -> None:
     names = NAMES[language]
@@ -33,6 +34,7 @@ def test_the_shape_and_the_colour_are_of_one_thing_that_is_meant(language: Langu
             assert question.answer == names[getattr(meant[0], asked)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_count_is_of_what_is_named(language: Language) -> None:
     names = NAMES[language]

@@ -31,6 +31,7 @@ def test_the_weights_are_small() -> None:
     assert (WEIGHTS / "model.safetensors").stat().st_size <= 10_000_000
 
 
+@pytest.mark.long
 def test_fresh_questions_are_answered() -> None:
     wrong = [(question, said) for question, said in evaluate(64) if said != question.answer]
     assert len(wrong) <= 3, wrong

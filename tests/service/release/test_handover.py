@@ -11,6 +11,8 @@ from service.release.prune import prune
 from service.release.status import status
 from tests.service.release.conftest import Host
 
+pytestmark = pytest.mark.long
+
 
 def serving(host: Host, component: str = "vision") -> str | None:
     """The release behind the door, if a connection through the door is answered."""

@@ -15,6 +15,8 @@ from service.sentinel.fanotify import PARKED_SECONDS, Fanotify
 from service.sentinel.filesystems import Unmarkable
 from tests.service.sentinel.watching import Watching, disk, mounted
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def watching(tmp_path: Path) -> Iterator[Watching]:
@@ -50,7 +52,6 @@ def test_what_happened_in_an_old_directory_that_is_gone_is_told_at_its_path(watc
     assert not watching.gaps()
 
 
-@pytest.mark.long
 def test_a_deep_nest_that_is_gone_costs_no_recursion(watching: Watching) -> None:
     here = os.open(watching.base, os.O_RDONLY)
     depth = 1500  # below PATH_MAX in all
@@ -181,7 +182,6 @@ def test_what_was_outside_and_is_moved_below_a_root_is_told_there(watching: Watc
     watching.until(("c", "created"), ("c/b/file", "changed"))
 
 
-@pytest.mark.long
 def test_a_hundred_thousand_events_wait_while_nobody_reads(watching: Watching) -> None:
     code = """
 import os, sys

@@ -16,6 +16,8 @@ import pytest
 from service.sentinel import content, hasher
 from service.sentinel.lanes import Lanes
 
+pytestmark = pytest.mark.long
+
 LANES = 3
 MEGABYTE = 1 << 20
 
@@ -91,7 +93,6 @@ def test_its_threads_give_way_and_the_daemon_s_do_not(tmp_path: Path, when: str,
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-@pytest.mark.long
 def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     lanes: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +116,6 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     assert lanes.pid != first
 
 
-@pytest.mark.long
 def test_who_kills_it_again_and_again_has_the_file_read(lanes: Lanes, tmp_path: Path) -> None:
     file, over, killed = tmp_path / "file", threading.Event(), set[int]()
     file.write_bytes(os.urandom(400 * MEGABYTE))

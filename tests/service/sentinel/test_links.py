@@ -17,6 +17,8 @@ from service.sentinel.fanotify import Fanotify
 from tests.service.sentinel.running import Sentinel, until
 from tests.service.sentinel.watching import Watching, mounted
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(params=["disk", "tmpfs"])
 def watching(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watching]:
@@ -172,7 +174,6 @@ def test_without_fanotify_it_is_a_sweep_that_finds_it(
     assert sentinel.alerted(file, "changed")["found_by"] == "sweep"
 
 
-@pytest.mark.long
 def test_whenever_a_new_file_gets_its_name_no_last_state_is_lost(sentinel: Sentinel) -> None:
     """While it is looked at, kept, searched for and remembered, and no sweep helps."""
     count, source = 300, random.Random(1)

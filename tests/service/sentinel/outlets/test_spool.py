@@ -102,6 +102,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
+@pytest.mark.long
 def test_on_a_full_disk_messages_wait_in_memory_which_is_bounded(full: Path) -> None:
     spool = Spool(full / "webhook")
     for n in range(100):

@@ -21,6 +21,7 @@ from tests.service.vision.conftest import choices
 from tests.service.vision.engine.asking import Said, alone, asked, job, said, together
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(asked, min_size=2, max_size=8))
 def test_every_answer_is_what_it_is_alone(real: TransformersEngine, requests: list[tuple[Any, ...]]) -> None:

@@ -26,6 +26,8 @@ from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
 from tests.service.vision.engine.asking import alone, asked, job, said, together
 
+pytestmark = pytest.mark.long
+
 WISH = Sampling(max_new_tokens=20, temperature=1.0, seed=3)
 SHAPES = [(), ((60, 40),), ((60, 40), (40, 60)), ((60, 40), (90, 90), (60, 40))]
 
@@ -74,7 +76,6 @@ def test_what_is_traced_computes_the_same(real: TransformersEngine, traced: Tran
     assert changed == answers(real)
 
 
-@pytest.mark.long
 def test_what_fails_is_done_as_it_stands(
     real: TransformersEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +117,6 @@ def test_what_cannot_be_compiled_is_told(real: TransformersEngine, monkeypatch: 
     assert parts(real)[0].compiled is None
 
 
-@pytest.mark.long
 def test_a_compiler_leaves_nothing_behind(tmp_path: Path) -> None:
     """Nor takes what lies there: headers that it had compiled before would be anybody's."""
     program = (
@@ -134,7 +134,6 @@ def test_a_compiler_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(asked, min_size=2, max_size=8))
 def test_every_answer_is_what_it_is_alone(compiled: TransformersEngine, requests: list[tuple[Any, ...]]) -> None:
@@ -142,13 +141,11 @@ def test_every_answer_is_what_it_is_alone(compiled: TransformersEngine, requests
     assert_works(compiled)
 
 
-@pytest.mark.long
 def test_it_answers_as_one_that_is_not(compiled: TransformersEngine, real: TransformersEngine) -> None:
     assert answers(compiled) == answers(real)
     assert_works(compiled)
 
 
-@pytest.mark.long
 def test_nothing_is_compiled_once_it_has_started(compiled: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows from one to more than a batch, lengths up to the context's, places that grow; and no compiler runs."""
 
@@ -178,7 +175,6 @@ def assert_works(engine: TransformersEngine) -> None:
         assert one.works
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_other_precisions_are_compiled_too(checkpoint: Path, precision: str) -> None:
     engine = TransformersEngine(replace(choices(checkpoint), precision=precision, compile=True))

@@ -27,6 +27,7 @@ def drawn(options: dict[str, float], count: int = 4000) -> dict[int, float]:
     return {token: found[token] / count for token in range(len(LOGITS))}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     [{}, {"temperature": 0.5}, {"temperature": 2.0}, {"top_k": 3}, {"top_p": 0.7}, {"top_k": 4, "top_p": 0.6}],

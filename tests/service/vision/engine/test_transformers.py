@@ -128,6 +128,7 @@ def test_a_cancelled_job_stops_within_a_step_and_the_next_one_goes_on(
     assert run(leave()) == run(answer(real, job(real)))[0]
 
 
+@pytest.mark.long
 def test_nothing_of_a_job_stays_behind(real: TransformersEngine) -> None:
     async def leave() -> None:
         for n in range(10):
