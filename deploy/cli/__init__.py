@@ -56,6 +56,7 @@ class _Verbs(click.Group):
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="casemate", prog_name="casemate", message="%(prog)s %(version)s")
 def casemate() -> None:
     """Put a vision-language model on your own GPU servers, and prove that it is locked in.
 

@@ -11,6 +11,7 @@ import click
 
 from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
+from deploy.cli.group import Group
 from deploy.cli.lines import shown
 from deploy.errors import CasemateError
 from deploy.host_paths import HOST_MODELS
@@ -22,7 +23,7 @@ from deploy.settings.inventory import read_inventory
 from deploy.settings.load import settings_of, valid
 
 
-@click.group()
+@click.group(cls=Group)
 def baseline() -> None:
     """Show, compare and accept what the hosts' sentinels hold to be right."""
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from deploy.cli import output
+from deploy.cli.group import Group
 from deploy.errors import SettingsError
 from service.gate.keys import digest, new_key
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """Make API keys."""
 

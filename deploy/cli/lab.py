@@ -7,6 +7,7 @@ import sys
 import click
 
 from deploy.cli import options, output
+from deploy.cli.group import Group
 from deploy.lab import record
 from deploy.lab.condition import condition
 from deploy.lab.lab import Lab
@@ -14,7 +15,7 @@ from deploy.lab.rootfs import RELEASES
 from deploy.lab.ssh import ssh
 
 
-@click.group()
+@click.group(cls=Group)
 def lab() -> None:
     """Disposable local hosts to deploy to: system containers on this machine's Docker engine."""
 

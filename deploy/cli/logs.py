@@ -12,6 +12,7 @@ import click
 from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
 from deploy.cli.figures import figures, kept_rows, principals
+from deploy.cli.group import Group
 from deploy.cli.lines import fields_of, row, shown, text_of
 from deploy.cli.period import Moment
 from deploy.cli.verdicts import verdict_rows
@@ -27,7 +28,7 @@ _MOST_FOLLOWED = 500
 """Lines a host in one look."""
 
 
-@click.group()
+@click.group(cls=Group)
 def logs() -> None:
     """Verify, show and count the logs of every host.
 

@@ -11,6 +11,7 @@ import click
 
 from deploy.cli import options, output
 from deploy.cli.asking import on_all
+from deploy.cli.group import Group
 from deploy.cli.lines import shown
 from deploy.errors import CasemateError
 from deploy.run import journal
@@ -19,7 +20,7 @@ from deploy.run.sentinel import asked
 from deploy.settings.inventory import read_inventory
 
 
-@click.group()
+@click.group(cls=Group)
 def quarantine() -> None:
     """List and release what the hosts' sentinels have stopped."""
 

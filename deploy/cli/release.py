@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from deploy.cli import options, output
+from deploy.cli.group import Group
 from deploy.operations.built import built
 from deploy.release.signed import Signed, kept_releases, read_signed
 from deploy.release.statement import SIGNATURE
@@ -15,7 +16,7 @@ from deploy.release.weights import public_key
 from deploy.settings.load import load_inventory
 
 
-@click.group()
+@click.group(cls=Group)
 def release() -> None:
     """Build, show and verify signed releases."""
 
