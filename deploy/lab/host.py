@@ -56,8 +56,9 @@ class LabHost:
 
     def run(self, command: str, *, check: bool = True, user: str = "root") -> Completed:
         """Run `command` with bash. Raises LabError on a non-zero status unless `check` is False."""
-        # Through files: an engine of 20.10 ends an exec now and then before it has passed its output on.
-        kept = f"/tmp/.{token_hex(8)}"  # noqa: S108  the host's
+        # Through files: an engine of 20.10 ends an exec now and then before it has passed its output on. A host that
+        # boots empties /tmp.
+        kept = f"/var/tmp/.{token_hex(8)}"  # noqa: S108  the host's
         ended = self.container.exec_run(["bash", "-c", f"{{ {command}\n}} >{kept}.out 2>{kept}.err"], user=user)
         done = Completed(ended.exit_code or 0, self._read(f"{kept}.out"), self._read(f"{kept}.err"))
         self.container.exec_run(["rm", "-f", f"{kept}.out", f"{kept}.err"])
