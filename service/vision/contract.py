@@ -37,11 +37,11 @@ class StreamOptions(Strict):
 class TemplateOptions(Strict):
     """Of the model's chat template."""
 
-    enable_thinking: bool | None = None
+    enable_thinking: bool | None = Field(None, description="Refused where the model's template has no such switch.")
 
 
 class Thinking(Strict):
-    """Zhipu's way to say the same."""
+    """Zhipu's way to say the same, and refused where that is."""
 
     type: Literal["enabled", "disabled"]
 

@@ -12,7 +12,7 @@ from service.vision.cgroup import cpus
 from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest, parse
 from service.vision.conversation import Job, Picture, Sampling, Turn
-from service.vision.engine.protocol import Engine
+from service.vision.engine.protocol import Engine, JobRefused
 from service.vision.errors import ApiError, invalid
 from service.vision.messages import AssistantMessage, ImagePart, Message, SystemMessage
 from service.vision.pictures import Limits, PictureRefused, decode
@@ -110,6 +110,13 @@ class Reader:
             return decode(seen.part.image_url.url, self._limits, fit)
         except PictureRefused as refused:
             raise invalid(f"{seen.path}: {refused}", seen.path, refused.code) from None
+
+
+def refused(asked: ChatRequest, refusal: JobRefused) -> ApiError:
+    """As the API tells it, with the name that the client gave to what is at fault."""
+    by_template = refusal.param == "thinking" and asked.thinking is None
+    param = "chat_template_kwargs.enable_thinking" if by_template else refusal.param
+    return invalid(str(refusal), param, refusal.code)
 
 
 def _pictures(messages: list[Message]) -> Iterator[_Seen]:

@@ -97,7 +97,8 @@ class Prompter:
         """Widen each picture's placeholder to as many tokens as the picture has."""
         counts = [len(picture.pixels) // self.patches_a_token for picture in pictures]
         if ids.count(self._image_token) != len(counts):
-            raise JobRefused("the model's chat template does not take these pictures", "messages", "messages")
+            message = "messages: the model's chat template does not take the pictures in them"
+            raise JobRefused(message, "invalid_value", "messages")
         remaining = iter(counts)
         return [
             one for number in ids for one in ([number] * next(remaining) if number == self._image_token else [number])

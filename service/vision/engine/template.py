@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, meta
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from service.vision.conversation import Job, Picture, Turn
 from service.vision.engine.checkpoint import read_json
 from service.vision.engine.protocol import EngineUnusable, JobRefused
+from service.vision.engine.stand_ins import StandIns
 
-_PRIVATE = range(0xE000, 0xF8FF)
+_SWITCH = "enable_thinking"
 
 
 class Template:
-    """Renders a job into spans: (text, whether a user wrote it)."""
+    """Renders a job into spans: (text, whether a user wrote it).
+
+    The template never sees a text, only its stand-in. So the spans are those of the library's rendering but for what a
+    template does within a text: where one takes an answer apart at a literal `</think>`, here all of it stays, as text.
+    """
 
     def __init__(self, path: Path) -> None:
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.globals["raise_exception"] = _raise
         environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+        self._source = _source(path)
         try:
-            self._template = environment.from_string(_source(path))
+            self._template = environment.from_string(self._source)
+            self._switches = _SWITCH in meta.find_undeclared_variables(environment.parse(self._source))
         except TemplateError as error:
             raise EngineUnusable(
                 f"the chat template in {path} is broken: {error}; next: casemate release verify"
             ) from error
 
     def render(self, job: Job) -> list[tuple[str, bool]]:
-        """Raises JobRefused if the template does not take such a conversation."""
-        opening, closing = _marks(job)
-        thinking = {} if job.thinking is None else {"enable_thinking": job.thinking}
-        messages = [_message(turn, opening, closing) for turn in job.turns]
+        """Raises JobRefused if the template does not take such a conversation, or has no switch for thinking."""
+        if job.thinking is not None and not self._switches:
+            message = "the model's chat template has no switch for thinking; next: leave it out"
+            raise JobRefused(message, "unsupported_parameter", "thinking")
+        thinking = {} if job.thinking is None else {_SWITCH: job.thinking}
+        stand_ins = StandIns([self._source, *(text for turn in job.turns for text in turn.texts)])
+        messages = [_message(turn, stand_ins.put) for turn in job.turns]
         try:
-            text = self._template.render(messages=messages, add_generation_prompt=True, **thinking)
+            rendered = self._template.render(messages=messages, add_generation_prompt=True, **thinking)
         except TemplateError as error:
-            raise JobRefused(
-                "the model's chat template does not take these messages", "messages", "messages"
-            ) from error
-        spans = re.split(f"{opening}([^{closing}]*){closing}", text)
-        return [(span, index % 2 == 1) for index, span in enumerate(spans) if span]
+            message = "messages: the model's chat template does not take them"
+            raise JobRefused(message, "invalid_value", "messages") from error
+        return stand_ins.spans(rendered)
 
 
 def _source(path: Path) -> str:
@@ -61,29 +68,17 @@ def _source(path: Path) -> str:
     return source
 
 
-def _marks(job: Job) -> tuple[str, str]:
-    """Two characters that occur in none of the texts."""
-    used = set().union(*(set(text) for turn in job.turns for text in turn.texts))
-    free = list(itertools.islice((chr(point) for point in _PRIVATE if chr(point) not in used), 2))
-    if len(free) < 2:
-        raise JobRefused("the text uses every private character of Unicode", "messages", "messages")
-    return free[0], free[1]
-
-
-def _message(turn: Turn, opening: str, closing: str) -> dict[str, Any]:
-    def marked(text: str) -> str:
-        return f"{opening}{text}{closing}" if text else ""
-
+def _message(turn: Turn, put: Callable[[str], str]) -> dict[str, Any]:
     if turn.role == "user":
         parts = [
-            {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": marked(part)}
+            {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": put(part)}
             for part in turn.parts
         ]
         return {"role": "user", "content": parts}
-    # A template strips the blanks around an answer, and cannot do it through the marks.
+    # A template strips the blanks around an answer, and cannot do it through a stand-in.
     content = "".join(part for part in turn.parts if isinstance(part, str))
-    message = {"role": turn.role, "content": marked(content.strip() if turn.role == "assistant" else content)}
-    return {**message, "reasoning_content": marked(turn.reasoning.strip())} if turn.reasoning else message
+    message = {"role": turn.role, "content": put(content.strip() if turn.role == "assistant" else content)}
+    return {**message, "reasoning_content": put(turn.reasoning.strip())} if turn.reasoning else message
 
 
 def _raise(message: str) -> NoReturn:

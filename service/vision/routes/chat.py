@@ -14,7 +14,8 @@ from service.vision.contract import ChatRequest
 from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
-from service.vision.errors import ApiError, invalid
+from service.vision.errors import ApiError
+from service.vision.reading import refused
 from service.vision.rounds import Rounds
 from service.vision.serving import Serving, identified, of
 from service.vision.stream import EventStream
@@ -97,7 +98,7 @@ async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering
         for generation in generations:
             generation.cancel()
         if isinstance(error, JobRefused):
-            raise invalid(str(error), error.param, error.code) from None
+            raise refused(asked, error) from None
         if isinstance(error, EngineBusy):
             raise ApiError(429, str(error), "queue_full", retry_after=5) from None
         if isinstance(error, JobFailed):

@@ -135,6 +135,20 @@ def test_refused_before_the_engine_hears_of_it(
     assert service.serving.admission.inside == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"thinking": {"type": "enabled"}}, "thinking"),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs.enable_thinking"),
+    ],
+)
+def test_a_switch_that_the_model_has_not_is_refused_by_the_name_that_the_client_gave(
+    service: Running, engine: ScriptedEngine, changes: dict[str, Any], param: str
+) -> None:
+    engine.refusal = JobRefused("no switch", "unsupported_parameter", "thinking")
+    assert error(service.ask(**changes)) == (400, param, "unsupported_parameter")
+
+
 def test_the_engine_s_refusals_and_failures(service: Running, engine: ScriptedEngine) -> None:
     engine.refusal = JobRefused("too long", "context_length_exceeded", "messages")
     assert error(service.ask()) == (400, "messages", "context_length_exceeded")
