@@ -30,7 +30,8 @@ class Reply:
     """Splits a text that comes in pieces of any size; the pieces that go out join to the same, however it was cut.
 
     Thinking may stand only at the beginning. Stop strings count in what is said. Thinking that the model never closed
-    although it came to its end was the answer: `end` then says it (once more, for who has been shown it as thinking).
+    although it came to its end was the answer: `end` then says it (once more, for who has been shown it as thinking),
+    without markers and up to a stop string; if nothing is left to say, it stays thinking.
     """
 
     def __init__(self, stops: Sequence[str], thinks_first: bool) -> None:
@@ -68,7 +69,8 @@ class Reply:
             return []
         pieces = self._advance(last=True)
         if self._state == "reasoning" and reason == "stop" and self._thought:
-            pieces.append(Piece("content", self._thought, repeats=True))
+            self._begin_answer(self._thought)
+            pieces += [replace(piece, repeats=True) for piece in self._say(last=True)]
         return pieces
 
     def _advance(self, last: bool) -> list[Piece]:
@@ -100,9 +102,13 @@ class Reply:
         pieces = self._out("reasoning", text.rstrip() if marker or last else text)
         self._thought += "".join(piece.text for piece in pieces)
         if marker:
-            self._state, self._first, self._markers = "content", True, _BOX + _ANSWER
-            self._held = self._held.removeprefix(_CLOSE)
+            self._begin_answer(self._held.removeprefix(_CLOSE))
         return pieces
+
+    def _begin_answer(self, held: str) -> None:
+        """What comes now is said; `held` is the beginning of it."""
+        self._state, self._first, self._markers = "content", True, _BOX + _ANSWER
+        self._held = held
 
     def _say(self, last: bool) -> list[Piece]:
         while (found := _find(self._held, self._markers))[1]:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.vision.engine.protocol import Done, Text
 from service.vision.reply import Piece, Reply
 
 FRAGMENTS = (
@@ -22,6 +23,10 @@ FRAGMENTS = (
     "<",
 )
 texts = st.lists(st.sampled_from(FRAGMENTS), max_size=10).map("".join)
+thoughts = st.lists(
+    st.sampled_from([one for one in FRAGMENTS if one not in ("</think>", "<|begin_of_box|>", "<answer>")]), max_size=10
+).map("".join)
+"""Nothing in them ends the thinking."""
 stops = st.lists(st.sampled_from(("STOP", "OPS", "red", "d S", "TO", "<|")), max_size=3)
 
 
@@ -68,6 +73,19 @@ def test_thinking_that_was_the_answer_is_marked_as_a_repetition() -> None:
     assert pieces(["<think>red"])[-1] == Piece("content", "red", repeats=True)
 
 
+@given(thought=thoughts, stops=stops)
+def test_thinking_that_was_the_answer_is_said_as_if_it_had_been_closed_before(thought: str, stops: list[str]) -> None:
+    unclosed, closed = (pieces([f"<think>{close}{thought.rstrip()}"], stops) for close in ("", "</think>"))
+    assert joined(unclosed)[1] == joined(closed)[1]
+    assert all(piece.repeats for piece in unclosed if piece.kind == "content")
+
+
+def test_a_stop_string_ends_thinking_that_was_the_answer() -> None:
+    taken = Reply(["."], thinks_first=True).take([Text("red. Or", 3), Text(" not", 4), Done("stop", 5)])
+    said = [(one.kind, one.text) if isinstance(one, Piece) else one.reason for one in taken]
+    assert said == [("reasoning", "red. Or not"), ("content", "red"), "stop"]
+
+
 def test_a_prompt_may_have_opened_the_thinking() -> None:
     assert joined(pieces(["hm</think>red"], first=True)) == ("hm", "red")
 
@@ -97,10 +115,10 @@ def test_the_cut_changes_nothing(text: str, stops: list[str], reason: str, first
     assert joined(pieces(parts, stops, reason, first)) == joined(pieces([text], stops, reason, first))
 
 
-@given(text=texts, stops=stops)
-def test_no_stop_string_and_no_marker_ever_goes_out(text: str, stops: list[str]) -> None:
-    found = pieces(list(text), stops)
-    content = "".join(piece.text for piece in found if piece.kind == "content" and not piece.repeats)
+@given(text=texts, stops=stops, first=st.booleans())
+def test_no_stop_string_and_no_marker_is_ever_said(text: str, stops: list[str], first: bool) -> None:
+    found = pieces(list(text), stops, first=first)
+    content = joined(found)[1]
     assert not any(stop in content for stop in stops)
-    assert "<|begin_of_box|>" not in content
+    assert not any(marker in content for marker in ("<|begin_of_box|>", "<|end_of_box|>"))
     assert all(piece.text for piece in found)
