@@ -27,7 +27,7 @@ def _attached(url: str, info: ValidationInfo) -> str:
 
 
 class ImageUrl(Strict):
-    """A picture as a data URL, which may be an `Attachment`; `detail` low scales it down to a coarse one."""
+    """A picture as a data URL, which may be an `Attachment`; `detail` low scales it down, high is the same as auto."""
 
     url: Annotated[str, AfterValidator(_attached)] = Field(
         description="data:image/jpeg;base64,... or png or webp. Nothing is fetched.",
