@@ -145,7 +145,7 @@ def test_little_memory_for_keys_and_values_means_waiting_not_failing(checkpoint:
     assert 1 <= most <= 2
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "int8"])
 def test_other_precisions_answer_too(checkpoint: Path, precision: str) -> None:
     """Not the same tokens to the last: batch and solo may differ there by rounding."""
     engine = TransformersEngine(replace(choices(checkpoint), precision=precision))
