@@ -42,8 +42,12 @@ class VisionSettings(Settings):
     max_stretch: int = Field(
         200, ge=1, le=200, description="Longer side of a picture, in shorter ones; no model takes 201."
     )
-    queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
-    queue_tokens: int = Field(400_000, ge=1_000, description="Tokens of prompts that may wait; more are answered 429.")
+    queue: int = Field(
+        64, ge=1, le=10_000, description="Requests that may wait, shared by principals; more are answered 429."
+    )
+    queue_tokens: int = Field(
+        400_000, ge=1_000, description="Tokens of prompts that may wait, shared by principals; more are answered 429."
+    )
     audit_full: Literal["refuse", "continue"] = Field(
         "refuse", description="When the audit log takes no line: refuse requests (503), or answer, count and alarm."
     )

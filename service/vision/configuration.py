@@ -31,8 +31,12 @@ class Configuration(BaseModel):
     compile: bool = Field(False, description="Have the model compiled at start; needs device cpu and a C++ compiler.")
     release: str = Field("none", max_length=64, description="Release id, for the audit log.")
 
-    queue: int = Field(64, ge=1, le=10_000, description="Requests that may wait; more are answered 429.")
-    queue_tokens: int = Field(400_000, ge=1_000, description="Tokens of prompts that may wait; more are answered 429.")
+    queue: int = Field(
+        64, ge=1, le=10_000, description="Requests that may wait, shared by principals; more are answered 429."
+    )
+    queue_tokens: int = Field(
+        400_000, ge=1_000, description="Tokens of prompts that may wait, shared by principals; more are answered 429."
+    )
     batch: int = Field(16, ge=1, le=256, description="Answers that are generated at once.")
     max_new_tokens: int = Field(2048, ge=1, le=65_536, description="Longest answer, in tokens.")
     max_context: int = Field(32_768, ge=256, description="Prompt and answer together, in tokens.")

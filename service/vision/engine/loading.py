@@ -24,6 +24,7 @@ from service.vision.engine.sampling import Defaults
 from service.vision.engine.slots import Slots, whole_steps
 from service.vision.engine.words import Words
 from service.vision.engine.worker import Worker
+from service.vision.share import Shares
 
 _PREFILL_TOKENS = 2048
 """Prompts of so many tokens together are read at once: more would keep those who are being answered waiting."""
@@ -66,7 +67,8 @@ def assemble(choices: Choices) -> Loaded:
     if choices.compile:
         compile_both(decoder, model.model.visual)
     features = Features(model, KEPT_PICTURES * most // prompter.patches_a_token, max(most, _PREFILL_PATCHES))
-    worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS)
+    waiting = Shares(choices.queue_tokens, "prompt tokens are waiting")
+    worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS, waiting)
     return Loaded(worker, decoder, prompter, defaults, context)
 
 

@@ -18,6 +18,7 @@ from service.vision.engine.loading import Loaded, assemble
 from service.vision.engine.mailbox import Mailbox
 from service.vision.engine.order import OnLoop, Order, Outlet
 from service.vision.engine.protocol import EngineBusy, EngineUnusable, Health, JobRefused, Load
+from service.vision.share import Full
 
 T = TypeVar("T")
 
@@ -98,14 +99,14 @@ class TransformersEngine:
         if asked is not None and asked > room:
             message = f"max_completion_tokens: {asked}, expected at most {room} beside these messages"
             raise JobRefused(message, "context_length_exceeded", "max_completion_tokens")
-        waiting, most = loaded.worker.queued_tokens, self._choices.queue_tokens
-        if waiting and waiting + prompt.length > most:
-            raise EngineBusy(f"{waiting} tokens of prompts are waiting, expected at most {most}")
         limit = min(asked or self._choices.max_new_tokens, room)
         order = Order(
             prompt, loaded.defaults.complete(job.sampling), limit, job.principal, outlet, address, job.together
         )
-        loaded.worker.take(order)
+        try:
+            loaded.worker.take(order)
+        except Full as full:
+            raise EngineBusy(str(full)) from None
         return order
 
     @property

@@ -19,16 +19,27 @@ from service.vision.engine.row import Row, width
 from service.vision.engine.sampling import Choice, choose
 from service.vision.engine.waiting import Waiting
 from service.vision.engine.words import Words
+from service.vision.share import Shares
 
 _IDLE_SECONDS = 1.0
 OUT_OF_MEMORY = "the device has too little memory for this request; next: fewer or smaller pictures, or a shorter text"
 
 
 class Worker:
-    """Decodes up to `rows` answers at once; prompts of up to `prefill` tokens together are read between two steps."""
+    """Decodes up to `rows` answers at once; prompts of up to `prefill` tokens together are read between two steps.
+
+    `waiting` is shared out in tokens of prompts.
+    """
 
     def __init__(
-        self, decoder: Decoder, features: Features, words: Words, stops: frozenset[int], rows: int, prefill: int
+        self,
+        decoder: Decoder,
+        features: Features,
+        words: Words,
+        stops: frozenset[int],
+        rows: int,
+        prefill: int,
+        waiting: Shares,
     ) -> None:
         self._decoder = decoder
         self._features = features
@@ -42,7 +53,7 @@ class Worker:
         self._post = Post()
         self._generated = 0
         self._began, self._waited = 0, 0.0
-        self._queued = 0
+        self._waiting_tokens = waiting
         self._queue_lock = threading.Lock()
         self._stopping = False
         self._beat = time.monotonic()
@@ -73,16 +84,11 @@ class Worker:
             waited=self._waited,
         )
 
-    @property
-    def queued_tokens(self) -> int:
-        """Prompt tokens that wait."""
-        return self._queued
-
     def take(self, order: Order) -> None:
-        """Put an order into the queue; from any thread, as `stop`."""
+        """Put an order into the queue; from any thread, as `stop`. Raises Full."""
         with self._queue_lock:
             if not self._stopping:
-                self._queued += order.prompt.length
+                self._waiting_tokens.take(order.principal, self._counted(order))
                 self._inbox.put(order)
                 return
         order.outlet.deliver([(order.address, stopping())])
@@ -126,8 +132,12 @@ class Worker:
 
     def _left_queue(self, order: Order) -> Order:
         with self._queue_lock:
-            self._queued -= order.prompt.length
+            self._waiting_tokens.give_back(order.principal, self._counted(order))
         return order
+
+    def _counted(self, order: Order) -> int:
+        """Tokens; a prompt that is longer than the queue is let in where nothing else waits."""
+        return min(order.prompt.length, self._waiting_tokens.most)
 
     def _admit(self) -> None:
         """Let those in who fit, and read their prompts; the first who does not holds up the rest, or would starve."""

@@ -65,7 +65,7 @@ async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
     try:
         line = identified(request, _ROUTE)
         serving.require_ready()
-        return line, serving.admission.enter()
+        return line, serving.admission.enter(line.principal or "")
     except ApiError:
         await body.discard(request, *_bounds(serving))
         raise

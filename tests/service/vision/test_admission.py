@@ -8,17 +8,17 @@ import pytest
 
 from service.vision.admission import Admission
 from service.vision.errors import ApiError
-from tests.service.vision.running import Running
+from tests.service.vision.running import Running, question
 from tests.service.vision.scripted import ScriptedEngine
 
 
 def test_places_come_back() -> None:
     admission = Admission(3, width=1)
-    first = admission.enter()
+    first = admission.enter("alice")
     first.widen(3)
     assert admission.full
     with pytest.raises(ApiError) as refused:
-        admission.enter()
+        admission.enter("bob")
     assert (refused.value.status, refused.value.code) == (429, "queue_full")
     first.leave()
     first.leave()
@@ -27,7 +27,7 @@ def test_places_come_back() -> None:
 
 def test_a_request_that_finds_too_few_places_takes_none() -> None:
     admission = Admission(3, width=1)
-    place = admission.enter()
+    place = admission.enter("alice")
     with pytest.raises(ApiError):
         place.widen(4)
     place.leave()
@@ -37,28 +37,34 @@ def test_a_request_that_finds_too_few_places_takes_none() -> None:
 def test_the_time_to_come_back_follows_how_long_answers_take() -> None:
     admission = Admission(4, width=2)
     for _ in range(40):
-        admission.enter()
-        admission.left(1, seconds=10)
-    for _ in range(4):
-        admission.enter()
+        admission.enter("alice")
+        admission.left("alice", 1, seconds=10)
+    admission.enter("alice", 4)
     with pytest.raises(ApiError) as refused:
-        admission.enter()
+        admission.enter("bob")
     assert refused.value.headers == {"retry-after": "20"}
 
 
 def test_closed() -> None:
     admission = Admission(4, width=1)
+    place = admission.enter("alice")
     admission.closed = True
-    with pytest.raises(ApiError) as refused:
-        admission.enter()
-    assert (refused.value.status, refused.value.code) == (503, "stopping")
+    for more in (lambda: admission.enter("alice"), lambda: place.widen(2)):
+        with pytest.raises(ApiError) as refused:
+            more()
+        assert (refused.value.status, refused.value.code) == (503, "stopping")
 
 
 def test_a_full_queue_answers_at_once_and_is_not_ready(tmp_path: Path) -> None:
     engine = ScriptedEngine(script=["a", 0.4, "b"], width=1)
     running = Running(tmp_path, engine, queue=1).start()
     answers: list[httpx.Response] = []
-    askers = [threading.Thread(target=lambda: answers.append(running.ask())) for _ in range(2)]
+    clients = [running.connect(**{"x-auth-principal": principal}) for principal in ("bob", "carol")]
+
+    def ask(client: httpx.Client) -> None:
+        answers.append(client.post("/v1/chat/completions", json=question()))
+
+    askers = [threading.Thread(target=ask, args=(client,)) for client in clients]
     try:
         for asker in askers:
             asker.start()

@@ -141,7 +141,7 @@ def test_asynchronously_and_at_once(service: Running) -> None:
 
 @pytest.mark.long
 def test_a_full_queue_is_come_back_to(official: openai.OpenAI, service: Running) -> None:
-    place = service.serving.admission.enter(6)
+    place = service.serving.admission.enter("bob", 6)
     threading.Timer(0.5, place.leave).start()
     began = time.monotonic()
     answer = official.chat.completions.create(model="micro", messages=MESSAGES)
@@ -206,7 +206,7 @@ def test_who_has_no_name_and_who_finds_the_queue_full(service: Running) -> None:
     with client(service, headers={}) as official, pytest.raises(openai.AuthenticationError) as nobody:
         official.models.list()
     assert nobody.value.code == "no_identity"
-    place = service.serving.admission.enter(6)
+    place = service.serving.admission.enter("bob", 6)
     with client(service, max_retries=0) as official, pytest.raises(openai.RateLimitError) as full:
         official.chat.completions.create(model="micro", messages=MESSAGES)
     place.leave()

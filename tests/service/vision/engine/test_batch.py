@@ -12,13 +12,27 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.vision.conversation import Sampling
+from service.vision.conversation import Job, Sampling
 from service.vision.engine.decoder import Decoder
 from service.vision.engine.prompt import Prompt
-from service.vision.engine.protocol import EngineBusy
+from service.vision.engine.protocol import EngineBusy, Generation
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
 from tests.service.vision.engine.asking import Said, alone, asked, job, said, together
+
+
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Cleared, it keeps what is read next from being read to its end."""
+    go_on, read = threading.Event(), Decoder.read
+
+    def held(decoder: Decoder, prompts: Sequence[Prompt], *rest: Any) -> torch.Tensor:
+        assert go_on.wait(20)
+        return read(decoder, prompts, *rest)
+
+    go_on.set()
+    monkeypatch.setattr(Decoder, "read", held)
+    return go_on
 
 
 @pytest.mark.long
@@ -47,19 +61,10 @@ def test_rows_are_really_together(real: TransformersEngine, monkeypatch: pytest.
     assert max(seen) == 4
 
 
-def test_who_asks_little_does_not_wait_behind_who_asks_much(
-    real: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_asks_little_does_not_wait_behind_who_asks_much(real: TransformersEngine, go_on: threading.Event) -> None:
     """Twelve jobs of one principal came first; the other's single one is served with the next all the same."""
     order: list[str] = []
-    everybody_is_here = threading.Event()
-    read = Decoder.read
-
-    def held(decoder: Decoder, prompts: Sequence[Prompt], *rest: Any) -> torch.Tensor:
-        everybody_is_here.wait(10)
-        return read(decoder, prompts, *rest)
-
-    monkeypatch.setattr(Decoder, "read", held)
+    go_on.clear()
 
     async def one(principal: str) -> None:
         sampling = Sampling(max_new_tokens=20, temperature=1.0, seed=1)
@@ -74,7 +79,7 @@ def test_who_asks_little_does_not_wait_behind_who_asks_much(
         everyone.append(asyncio.create_task(one("few")))
         while real.load().waiting < 9:
             await asyncio.sleep(0.001)
-        everybody_is_here.set()
+        go_on.set()
         await asyncio.gather(*everyone)
 
     before = real.load()
@@ -97,29 +102,70 @@ def test_a_picture_is_read_once_for_each_who_shows_it(real: TransformersEngine) 
     assert after.pictures_known - before.pictures_known == 2, "bob is not told by the time it took that alice asked"
 
 
-def test_too_many_tokens_do_not_wait(checkpoint: Path) -> None:
-    engine = TransformersEngine(replace(choices(checkpoint), batch=1, queue_tokens=300))
-    long = Sampling(max_new_tokens=100, temperature=1.0, seed=1)
+async def held_up(engine: TransformersEngine, one: Job, go_on: threading.Event) -> Generation:
+    """A job that is being read, and not one that waits: what comes now stays in the queue."""
+    go_on.clear()
+    began = await engine.submit(one)
+    while engine._ready.worker._waiting_tokens.taken:
+        await asyncio.sleep(0.001)
+    return began
 
-    async def pile_up() -> int:
-        await engine.start()
-        taken = [await engine.submit(job(engine, long, (), "a" * 20))]
+
+def test_too_many_tokens_do_not_wait_and_nobody_takes_the_queue_for_itself(
+    checkpoint: Path, go_on: threading.Event
+) -> None:
+    engine = TransformersEngine(replace(choices(checkpoint), batch=1, queue_tokens=600))
+    one = job(engine, Sampling(max_new_tokens=2), (), "a" * 20)
+
+    async def piled_up(principal: str, refused: str) -> list[Generation]:
+        taken: list[Generation] = []
 
         async def more() -> None:
-            for _ in range(40):
-                taken.append(await engine.submit(job(engine, long, (), "a" * 20)))
+            while True:
+                taken.append(await engine.submit(replace(one, principal=principal)))
 
-        with pytest.raises(EngineBusy, match="expected at most 300"):
+        with pytest.raises(EngineBusy, match=refused):
             await more()
-        for one in taken:
-            one.cancel()
-        while engine.load().waiting or engine.load().running:
-            await asyncio.sleep(0.01)
-        assert (await said(engine, job(engine, replace(long, max_new_tokens=2), (), "a")))[2] <= 2
-        await engine.stop()
-        return len(taken)
+        return taken
 
-    assert asyncio.run(pile_up()) > 2
+    async def whole() -> None:
+        await engine.start()
+        length = (began := await held_up(engine, one, go_on)).prompt_tokens
+        alice = await piled_up("alice", "of your prompt tokens are waiting, and your share has no room")
+        assert len(alice) == 600 * 4 // 5 // length
+        bob = await piled_up("bob", "tokens are waiting")
+        assert bob
+        go_on.set()
+        for each in (began, *alice, *bob):
+            async for _ in each:
+                pass
+        await held_up(engine, one, go_on)
+        assert len(await piled_up("alice", "your share")) == len(alice), "all was given back"
+        go_on.set()
+        await engine.stop()
+
+    asyncio.run(whole())
+
+
+def test_a_prompt_that_is_longer_than_the_queue_waits_alone(checkpoint: Path, go_on: threading.Event) -> None:
+    engine = TransformersEngine(replace(choices(checkpoint), batch=1, queue_tokens=50))
+    one = job(engine, Sampling(max_new_tokens=2), (), "a" * 60)
+
+    async def whole() -> None:
+        await engine.start()
+        began = await held_up(engine, one, go_on)
+        assert began.prompt_tokens > 50
+        waiting = await engine.submit(replace(one, principal="alice"))
+        for principal in ("alice", "bob"):
+            with pytest.raises(EngineBusy, match="expected at most 50"):
+                await engine.submit(replace(one, principal=principal))
+        go_on.set()
+        async for _ in waiting:
+            pass
+        assert (await said(engine, replace(one, principal="bob")))[2] <= 2
+        await engine.stop()
+
+    asyncio.run(whole())
 
 
 @pytest.mark.long

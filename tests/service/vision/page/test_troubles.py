@@ -55,12 +55,12 @@ def test_an_answer_that_is_no_json_is_told_too(visit: Visit) -> None:
 
 
 def test_a_full_queue(visit: Visit, service: Running) -> None:
-    service.serving.admission.inside += 6
+    others = service.serving.admission.enter("bob", 6)
     try:
         visit.ask("What colour is it?")
-        expect(visit.page.locator(".trouble")).to_contain_text("Many people are asking at the moment. Ask again in")
+        expect(visit.page.locator(".trouble")).to_contain_text("Too much is being asked at the moment. Ask again in")
     finally:
-        service.serving.admission.inside -= 6
+        others.leave()
     visit.page.get_by_role("button", name="Ask again").click()
     visit.answered("It is red.")
 
