@@ -25,7 +25,6 @@ class Inside:
 
     def __init__(self, model: Path, folder: Path) -> None:
         self.socket = folder / "inside.sock"
-        self.longest: list[float] = []
         self.engine = SeparateEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 400_000))
         given: dict[str, Any] = {"model": model, "model_name": "micro", "device": "cpu", "precision": "fp32"}
         places = {"socket": self.socket, "audit_log": folder / "inside.jsonl"}

@@ -74,7 +74,8 @@ def bare_engine(model: Path) -> list[float]:
 
 
 def loop_block() -> list[Figure]:
-    """The longest time that the event loop did nothing else, while 32 pictures of 5 MB arrive at once."""
+    """The longest time that the event loop did nothing else, while 32 pictures of 5 MB arrive at once; three times."""
+    longest = []
     with tempfile.TemporaryDirectory() as folder, Inside(endless(Path(folder)), Path(folder)) as inside:
         plan: dict[str, Any] = {
             "together": 32,
@@ -89,8 +90,9 @@ def loop_block() -> list[Figure]:
                 found = sent(socket=inside.socket, noise=True, **plan)
                 if found["statuses"] != {"200": 32}:
                     raise RuntimeError(f"not everybody was answered: {found['statuses']}")
-            inside.longest.append(max(lags))
-    return [at_most("vision-loop-block", sorted(inside.longest)[1] * 1000, "ms", 20)]
+            longest.append(max(lags) * 1000)
+    each = [plain(f"vision-loop-block-{number}", value, "ms") for number, value in enumerate(longest, 1)]
+    return [*each, at_most("vision-loop-block", max(longest), "ms", 20)]
 
 
 if __name__ == "__main__":
