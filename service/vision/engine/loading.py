@@ -69,6 +69,8 @@ def assemble(choices: Choices) -> Loaded:
     features = Features(model, KEPT_PICTURES * most // prompter.patches_a_token, max(most, _PREFILL_PATCHES))
     waiting = Shares(choices.queue_tokens, "prompt tokens are waiting")
     worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS, waiting)
+    for part in (*model.model.language_model.layers, *model.model.visual.blocks):
+        part.register_forward_pre_hook(lambda *_: worker.show_life())
     return Loaded(worker, decoder, prompter, defaults, context)
 
 

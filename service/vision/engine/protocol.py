@@ -86,6 +86,11 @@ class JobFailed(Exception):
         self.again = again
 
 
+def stopping() -> JobFailed:
+    """The failure of a job that came too late."""
+    return JobFailed("the service is stopping", "stopping", again=True)
+
+
 class Generation(Protocol):
     """One answer in the making."""
 

@@ -23,7 +23,7 @@ from service.vision.conversation import Job
 from service.vision.engine.choices import Choices
 from service.vision.engine.fitting import Fitting
 from service.vision.engine.mailbox import Mailbox
-from service.vision.engine.protocol import EngineBusy, EngineUnusable, Health, JobFailed, JobRefused, Load
+from service.vision.engine.protocol import EngineBusy, EngineUnusable, Health, JobFailed, JobRefused, Load, stopping
 from service.vision.engine.wire import LENGTH, Sender, event_of
 
 _DEATHS = 3
@@ -58,7 +58,7 @@ class SeparateEngine:
         self._state = "stopping"
         if self._keeper:
             self._keeper.cancel()
-        self._lose(JobFailed("the service is stopping", "stopping", again=True))
+        self._lose(stopping())
         self._end()
 
     def health(self) -> Health:
@@ -73,6 +73,8 @@ class SeparateEngine:
         return self._fitting.fit(width, height, coarse=coarse)
 
     async def submit(self, job: Job) -> Mailbox:
+        if self._state == "stopping":
+            raise stopping()
         if self._state != "ready":
             raise _died()
         number = next(self._numbers)

@@ -14,7 +14,7 @@ from service.vision.engine.decoder import Decoder
 from service.vision.engine.features import Features
 from service.vision.engine.mailbox import Event
 from service.vision.engine.order import Order, Post
-from service.vision.engine.protocol import Done, JobFailed, Load, Text
+from service.vision.engine.protocol import Done, JobFailed, Load, Text, stopping
 from service.vision.engine.row import Row, width
 from service.vision.engine.sampling import Choice, choose
 from service.vision.engine.waiting import Waiting
@@ -66,8 +66,12 @@ class Worker:
 
     @property
     def beat(self) -> float:
-        """Seconds since the thread last finished a step, or found nothing to do."""
+        """Seconds since the thread last showed life: finished a step or came to a layer, or found nothing to do."""
         return time.monotonic() - self._beat
+
+    def show_life(self) -> None:
+        """Called by the thread in the middle of what may take minutes."""
+        self._beat = time.monotonic()
 
     @property
     def load(self) -> Load:
@@ -106,7 +110,7 @@ class Worker:
             self._admit()
             self._step()
             self._post.send()
-            self._beat = time.monotonic()
+            self.show_life()
         for row in self._rows:
             self._post.put(row.order, stopping())
         self._rows.clear()
@@ -253,8 +257,3 @@ class Worker:
 def cancelled() -> JobFailed:
     """The failure of a job that nobody waits for any more."""
     return JobFailed("the request was cancelled", "cancelled", again=True)
-
-
-def stopping() -> JobFailed:
-    """The failure of a job that came too late."""
-    return JobFailed("the service is stopping", "stopping", again=True)

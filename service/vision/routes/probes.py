@@ -21,7 +21,7 @@ async def healthz(request: Request) -> State:
 
 @router.get("/readyz", responses=_RESPONSES)
 async def readyz(request: Request) -> State:
-    """200 when loaded, warm, not stopping, and with room in the queue."""
+    """200 when loaded, warm, healthy, not stopping, and with room in the queue."""
     serving = of(request)
     serving.require_room()
     return State(status="ready", engine=serving.engine.health().state)

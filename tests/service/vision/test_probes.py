@@ -19,7 +19,7 @@ from tests.service.vision.scripted import ScriptedEngine
     [
         ("ready", 0.0, 200, 200),
         ("loading", 0.0, 200, 503),
-        ("ready", 301.0, 503, 200),
+        ("ready", 301.0, 503, 503),
         ("failed", 0.0, 503, 503),
         ("stopping", 0.0, 200, 503),
     ],
@@ -31,6 +31,16 @@ def test_states(service: Running, engine: ScriptedEngine, state: str, beat: floa
     asked = service.ask()
     assert asked.status_code == (200 if ready == 200 else 503)
     assert ready == 200 or asked.headers["retry-after"] == "5"
+
+
+def test_an_engine_without_a_sign_of_life_is_named_and_ready_again_after_one(
+    service: Running, engine: ScriptedEngine
+) -> None:
+    engine.beat = 301.0
+    said = service.client.get("/readyz").json()["error"]
+    assert (said["code"], said["message"]) == ("engine_stuck", "the engine gave no sign of life for 301 s")
+    engine.beat = 299.0
+    assert (service.client.get("/readyz").status_code, service.ask().status_code) == (200, 200)
 
 
 def test_the_description_names_every_field_and_answer(service: Running) -> None:
