@@ -93,8 +93,9 @@ class Running:
         return [json.loads(line) for line in lines]
 
     def _log(self) -> list[bytes]:
+        """Without a line that is being written."""
         log = self.configuration.audit_log
-        return log.read_bytes().splitlines() if log.exists() else []
+        return log.read_bytes().rpartition(b"\n")[0].splitlines() if log.exists() else []
 
 
 def data_url(file: bytes, kind: str = "png") -> str:
