@@ -15,20 +15,21 @@ from tests.lab.deployment import CASEMATE, Deployment
 from tests.lab.yard import says
 
 LOG = LOGS["sentinel"]
+_PROGRAM = "/opt/casemate/bin/casemate-sentinel"
 # Runs on the host: does something, and waits for the line about a path (or about a path inside the container).
 _PLANT = """
 import json, subprocess, sys, time
 log, path, shell = sys.argv[1:]
 with open(log) as file:
     file.seek(0, 2)
-    began = time.time()
+    began, line = time.time(), ""
     subprocess.run(shell, shell=True, check=True)
     while time.time() < began + 15:
-        line = file.readline()
-        if not line:
+        line += file.readline()
+        if not line.endswith("\\n"):  # It is being written.
             time.sleep(0.005)
             continue
-        fields = json.loads(line)
+        fields, line = json.loads(line), ""
         if path in (fields.get("path"), fields.get("inside")) and fields["event"] == "alert":
             print(json.dumps({"took": time.time() - began, **fields}))
             break
@@ -62,7 +63,12 @@ def alerts_since(deployed: Deployment, seq: int) -> list[dict[str, Any]]:
 
 def status(deployed: Deployment) -> dict[str, Any]:
     """What the sentinel says of itself."""
-    return dict(json.loads(says(deployed.host, "/opt/casemate/bin/casemate-sentinel status </dev/null")))
+    return dict(json.loads(says(deployed.host, f"{_PROGRAM} status </dev/null")))
+
+
+def swept(deployed: Deployment) -> None:
+    """All is swept now, and not again for a minute: what is found meanwhile, an event has told."""
+    deployed.host.run(f"{_PROGRAM} sweep </dev/null")
 
 
 def until_calm(deployed: Deployment, seconds: float = 30) -> None:
@@ -70,10 +76,10 @@ def until_calm(deployed: Deployment, seconds: float = 30) -> None:
 
     By sweeps: inotify does not tell what was written by another name of the same file (weights are hard links).
     """
-    program, end = "/opt/casemate/bin/casemate-sentinel", time.monotonic() + seconds
+    end = time.monotonic() + seconds
     while status(deployed)["deviating"]:
-        assert time.monotonic() < end, says(deployed.host, f"{program} baseline diff </dev/null")
-        deployed.host.run(f"{program} sweep </dev/null")
+        assert time.monotonic() < end, says(deployed.host, f"{_PROGRAM} baseline diff </dev/null")
+        swept(deployed)
 
 
 def verb(

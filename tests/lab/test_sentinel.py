@@ -9,13 +9,24 @@ import pytest
 from deploy import paths
 from deploy.paths import ROOT
 from tests.lab.deployment import Deployment, eventually
-from tests.lab.sentinels import alerts_since, kept, now, plant, status, until_calm, verb, webshell, without_webshell
+from tests.lab.sentinels import (
+    alerts_since,
+    kept,
+    now,
+    plant,
+    status,
+    swept,
+    until_calm,
+    verb,
+    webshell,
+    without_webshell,
+)
 from tests.lab.yard import says
 
 pytestmark = pytest.mark.lab
 
-WITHIN = 1.0
-"""Seconds from the change to the line on the disk."""
+WITHIN = 10.0
+"""Seconds from the change to the line on the disk: less than until the next sweep. The bench measures how many."""
 
 WEIGHTS = "$(ls -d /var/lib/casemate/models/*/)model.safetensors"
 
@@ -47,13 +58,14 @@ PLANTS = {
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_a_plant_is_alerted_within_a_second_with_the_right_words(deployed: Deployment, name: str) -> None:
+def test_a_plant_is_alerted_by_its_event_and_with_the_right_words(deployed: Deployment, name: str) -> None:
     pattern, shell, words = PLANTS[name]
     path = says(deployed.host, f"echo {pattern}").strip()
     with kept(deployed, path):
+        swept(deployed)
         found = plant(deployed, path, shell.format(path=shlex.quote(path)))
         assert (found.get("set"), found.get("what"), found.get("severity")) == words, found
-        assert found["took"] < WITHIN
+        assert (found["found_by"], found["took"] < WITHIN) == ("event", True), found
         if words[1] == "changed":
             assert found["before"] != found["after"]
         shown = deployed.casemate("alerts", "--since", "1m", status=1).stdout
@@ -63,11 +75,13 @@ def test_a_plant_is_alerted_within_a_second_with_the_right_words(deployed: Deplo
 
 
 def test_a_webshell_in_a_container_is_alerted_where_the_container_sees_it(deployed: Deployment) -> None:
+    command = webshell(deployed)
+    swept(deployed)
     try:
-        found = plant(deployed, "/opt/casemate/app/shell.php", webshell(deployed))
+        found = plant(deployed, "/opt/casemate/app/shell.php", command)
     finally:
         without_webshell(deployed)
-    assert found["took"] < WITHIN
+    assert (found["found_by"], found["took"] < WITHIN) == ("event", True), found
     assert (found["what"], found["severity"]) == ("created", "critical")
     assert found["container"].startswith("casemate-vision-")
     assert f"{found['container']}:/opt/casemate/app/shell.php" in deployed.casemate("alerts", status=1).stdout

@@ -61,6 +61,11 @@ class Sentinel:
         until(lambda: self.status().get("baseline") and self.status()["swept"]["at"] and not self.status()["enrolling"])
         return self
 
+    def arrives(self, path: Path, text: str) -> None:
+        """The file is there with all of its content at once: nobody finds it empty first."""
+        (self.root / "on-its-way").write_text(text)
+        (self.root / "on-its-way").rename(path)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process
         with suppress(ProcessLookupError):

@@ -80,12 +80,12 @@ def test_a_window_opens_once_grows_and_closes_by_itself(trusted: Sentinel) -> No
     trusted.ask("window open", **first)
     with pytest.raises(ControlError, match="used before"):
         trusted.ask("window open", **first)
-    trusted.ask("window open", **trusted.window(sequence=3, seconds=4, plan=[{"path": str(trusted.watched / "b")}]))
+    trusted.ask("window open", **trusted.window(sequence=3, seconds=20, plan=[{"path": str(trusted.watched / "b")}]))
     (trusted.watched / "a").write_text("a")
     (trusted.watched / "b").write_text("b")
     both = {str(trusted.watched / "a"), str(trusted.watched / "b")}
     until(lambda: both <= {line["path"] for line in trusted.lines() if line["event"] == "planned"})
-    trusted.wait(lambda one: one["event"] == "window_closed" and "over" in one["why"])
+    trusted.wait(lambda one: one["event"] == "window_closed" and "over" in one["why"], seconds=60)
     (trusted.watched / "a").write_text("again")
     trusted.alerted(trusted.watched / "a", "changed")
     with pytest.raises(ControlError, match="used before"):
@@ -99,7 +99,7 @@ def test_the_window_of_a_run_that_was_cut_off_ends_with_the_next_one(trusted: Se
     trusted.wait(lambda one: one["event"] == "planned" and one["path"] == str(first))
     trusted.ask("window open", **trusted.window(run="run2", sequence=2))
     assert trusted.wait(lambda one: one["event"] == "window_closed" and one["run"] == "run1")["why"]
-    second.write_text("announced by nobody who is still there")
+    trusted.arrives(second, "announced by nobody who is still there")
     trusted.alerted(second, "created")
     assert trusted.ask("window close", run="run2")["unplanned"] == 1
     assert [one["path"] for one in trusted.ask("baseline diff")["differences"]] == [str(second)]

@@ -126,15 +126,13 @@ def test_a_hundred_thousand_directories_in_little_memory(tmp_path: Path) -> None
         for inner in range(1000):
             (tmp_path / str(number) / f"directory{inner}").mkdir(parents=True)
     code = """
-import sys, time
+import sys
 from service.sentinel.inotify import Inotify
 from pathlib import Path
 def resident(): return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
-source, before, start = Inotify(), resident(), time.monotonic()
+source, before = Inotify(), resident()
 source.watch(sys.argv[1].encode())
-print(time.monotonic() - start, resident() - before)
+print(resident() - before)
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    seconds, megabytes = map(float, done.stdout.split())
-    assert seconds < 20  # 6 on an idle machine: the bench measures it
-    assert megabytes < 25
+    assert float(done.stdout) < 25  # Megabytes. How long it takes the bench measures.

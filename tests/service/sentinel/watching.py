@@ -14,7 +14,7 @@ from service.sentinel.fanotify import Fanotify
 from service.sentinel.inotify import Inotify
 
 SOURCES: dict[str, Callable[[], Source]] = {"inotify": Inotify, "fanotify": Fanotify}
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Watching:
