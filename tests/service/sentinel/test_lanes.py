@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import signal
@@ -10,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.sentinel import content, hasher
 from service.sentinel.lanes import Lanes
+from tests.service.sentinel.running import until
 
 pytestmark = pytest.mark.long
 
@@ -45,6 +46,52 @@ def hashed(lanes: Lanes, file: Path, size: int | None = None, lane: int = 0) -> 
         return lanes.sha256(lane, fd, file.stat().st_size if size is None else size)
     finally:
         os.close(fd)
+
+
+def stopped(pid: int) -> None:
+    """All of its threads stand still when this returns."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{pid}").glob("task/*/stat"))
+    until(lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"})
+
+
+def stopped_at(pid: int, file: Path, lanes: int) -> bool:
+    """Stop it in the middle of the file, which is read on so many lanes; False: it was quicker, and goes on."""
+
+    def ahead() -> int:
+        """How often a window of the first half is mapped: there is more to come."""
+        maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        offsets = [int(line.split()[2], 16) for line in maps if line.endswith(str(file))]
+        return sum(offset < file.stat().st_size / 2 for offset in offsets)
+
+    end = time.monotonic() + 5
+    while ahead() < lanes and time.monotonic() < end:
+        pass
+    stopped(pid)
+    if ahead() == lanes:
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
+
+
+class Asking:
+    """Asks for a file on some lanes at once; `answers` holds what has come, by the lane."""
+
+    def __init__(self, lanes: Lanes, file: Path, count: int = LANES) -> None:
+        self.answers: dict[int, bytes | None] = {}
+
+        def ask(lane: int) -> None:
+            self.answers[lane] = hashed(lanes, file, file_size, lane)
+
+        file_size = file.stat().st_size
+        self.threads = [threading.Thread(target=ask, args=(lane,)) for lane in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def end(self) -> dict[int, bytes | None]:
+        for thread in self.threads:
+            thread.join(120)
+        return self.answers
 
 
 def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,41 +145,38 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
 ) -> None:
     file, first = tmp_path / "file", lanes.pid
     file.write_bytes(os.urandom(400 * MEGABYTE))
-    expected, found = hashlib.sha256(file.read_bytes()).digest(), dict[int, bytes | None]()
-    asking = [
-        threading.Thread(target=lambda lane=lane: found.update({lane: hashed(lanes, file, lane=lane)}))
-        for lane in range(LANES)
-    ]
-    for thread in asking:
-        thread.start()
-    time.sleep(0.1)
+    expected = hashlib.sha256(file.read_bytes()).digest()
     assert first
+    asking = Asking(lanes, file)
+    while not stopped_at(first, file, LANES):
+        assert asking.end() == dict.fromkeys(range(LANES), expected)
+        asking = Asking(lanes, file)
     os.kill(first, signal.SIGKILL)
-    for thread in asking:
-        thread.join(60)
-    assert found == dict.fromkeys(range(LANES), expected)
+    assert asking.end() == dict.fromkeys(range(LANES), expected)
     no_reading(monkeypatch)
     assert hashed(lanes, file) == expected
     assert lanes.pid != first
 
 
-def test_who_kills_it_again_and_again_has_the_file_read(lanes: Lanes, tmp_path: Path) -> None:
-    file, over, killed = tmp_path / "file", threading.Event(), set[int]()
-    file.write_bytes(os.urandom(400 * MEGABYTE))
+def test_who_kills_it_again_and_again_has_the_file_read(
+    lanes: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, killed, asked = tmp_path / "file", set[int](), lanes._asked
+    file.write_bytes(os.urandom(MEGABYTE))
 
-    def kill() -> None:
-        while not over.wait(0.02):
-            if pid := lanes.pid:
-                killed.add(pid)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    def killing(*question: Any) -> bytes:
+        """It cannot answer before it is killed."""
+        assert lanes.pid
+        stopped(lanes.pid)
+        killed.add(lanes.pid)
+        killer = threading.Timer(0.05, os.kill, (lanes.pid, signal.SIGKILL))
+        killer.start()
+        answer = asked(*question)
+        killer.join()
+        return answer
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = hashed(lanes, file)
-    over.set()
-    killer.join()
-    assert found == hashlib.sha256(file.read_bytes()).digest()
+    monkeypatch.setattr(lanes, "_asked", killing)
+    assert hashed(lanes, file) == hashlib.sha256(file.read_bytes()).digest()
     assert len(killed) > 1
 
 
@@ -143,7 +187,7 @@ def test_who_stops_it_holds_up_nothing(lanes: Lanes, tmp_path: Path, monkeypatch
     assert first
     for lane in lanes._lanes:
         lane.settimeout(0.1)
-    os.kill(first, signal.SIGSTOP)
+    stopped(first)
     assert hashed(lanes, file) == hashlib.sha256(file.read_bytes()).digest()
     no_reading(monkeypatch)
     assert hashed(lanes, file)
@@ -155,11 +199,18 @@ def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Pa
     for _ in range(5):
         with file.open("wb") as out:
             out.truncate(200 * MEGABYTE)
-        cut = threading.Timer(0.02, os.truncate, (file, 5))
-        cut.start()
-        found = hashed(lanes, file, 200 * MEGABYTE)
-        cut.join()
-        assert found is None
+        assert hashed(lanes, file)
+        for lane in lanes._lanes:
+            lane.settimeout(60)  # However long it stands still here: it is not replaced before the file is cut.
+        pid, asking = lanes.pid, Asking(lanes, file, 1)
+        assert pid
+        while not stopped_at(pid, file, 1):
+            assert asking.end()[0]
+            asking = Asking(lanes, file, 1)
+        os.truncate(file, 5)
+        os.kill(pid, signal.SIGCONT)
+        assert asking.end() == {0: None}
+        assert lanes.pid != pid
     assert hashed(lanes, file) == hashlib.sha256(bytes(5)).digest()
 
 

@@ -16,6 +16,7 @@ from service.ledger import Ledger
 from service.ledger.head import beside
 from service.sentinel.configuration import Configuration, Outlets
 from service.sentinel.record import Finding, Recorder
+from tests.ports import held_ports
 from tests.service.sentinel.findings import change, lines, sound
 from tests.service.sentinel.receivers import journal, web
 from tests.service.sentinel.running import until
@@ -92,6 +93,7 @@ import sys
 from pathlib import Path
 from service.sentinel.configuration import Configuration, Outlets
 from service.sentinel.record import Finding, Recorder
+from tests.ports import held_ports
 from tests.service.sentinel.findings import change
 place, port = Path(sys.argv[1]), sys.argv[2]
 secret = place / "secret"
@@ -107,27 +109,26 @@ for n in range(1_000_000):
 @pytest.mark.long
 def test_killed_in_a_burst_all_that_was_acknowledged_is_there_and_reaches_the_webhook(tmp_path: Path) -> None:
     log, acknowledged = tmp_path / "alerts.jsonl", 0
-    with web() as hook:
-        free = hook.port
-    for round_ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), str(free)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(0.1 * round_)
-        process.send_signal(signal.SIGKILL)
-        acknowledged += 1 + len(process.stdout.read().split())
-        process.wait()
-        process.stdout.close()
-    with web(free) as hook:
-        outlets = Outlets(webhook={"url": f"http://127.0.0.1:{free}/", "secret_file": str(tmp_path / "secret")})
-        recorder = Recorder(log, Configuration((), outlets=outlets), tmp_path, tmp_path / "j")
-        recorder.note("started")
-        alerts = [line for line in lines(log) if line["event"] == "alert"]
-        assert len(alerts) >= 100 * acknowledged
-        until(lambda: any(one.document["event"] == "started" for one in hook.posted))
-        recorder.close()
+    with held_ports(1) as [free]:
+        for round_ in range(3):
+            process = subprocess.Popen(
+                [sys.executable, "-c", WRITER, str(tmp_path), str(free)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            )
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(0.1 * round_)
+            process.send_signal(signal.SIGKILL)
+            acknowledged += 1 + len(process.stdout.read().split())
+            process.wait()
+            process.stdout.close()
+        with web(free) as hook:
+            outlets = Outlets(webhook={"url": f"http://127.0.0.1:{free}/", "secret_file": str(tmp_path / "secret")})
+            recorder = Recorder(log, Configuration((), outlets=outlets), tmp_path, tmp_path / "j")
+            recorder.note("started")
+            alerts = [line for line in lines(log) if line["event"] == "alert"]
+            assert len(alerts) >= 100 * acknowledged
+            until(lambda: any(one.document["event"] == "started" for one in hook.posted), 120)
+            recorder.close()
     documents = [one.document for one in hook.posted]
     told: set[int] = set()
     for one in documents:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_200_clients_that_leave_at_random_moments(tmp_path: Path) -> None:
                 if moment in PART or moment == "at any moment":
                     time.sleep(chance.random() * 0.03)
                 else:
-                    until(lambda there=(moment, asked): engine.there(*there))
+                    until(partial(engine.there, moment, asked))
         assert not left(running, engine, before)
         assert running.serving.admission.inside == 0
         assert all(one.cancelled for one in engine.generations)

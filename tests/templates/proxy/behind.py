@@ -129,7 +129,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 if __name__ == "__main__":
-    Path(SOCKET).unlink(missing_ok=True)
-    with Server(SOCKET, Gate if ROLE == "gate" else Vision) as server:
-        Path(SOCKET).chmod(0o666)
+    # The socket has its name when it can be connected to.
+    with Server(f"{SOCKET}.new", Gate if ROLE == "gate" else Vision) as server:
+        Path(f"{SOCKET}.new").chmod(0o666)
+        Path(f"{SOCKET}.new").rename(SOCKET)
         server.serve_forever()

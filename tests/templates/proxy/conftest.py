@@ -22,6 +22,7 @@ import pytest
 from deploy.certificates.issue import server_certificate
 from deploy.operations.templates import render
 from deploy.settings.proxy import ProxySettings
+from tests.ports import held_ports
 
 NAME = "vision.example.org"
 GOOD = {"Authorization": "Bearer good"}
@@ -117,7 +118,7 @@ class Door:
         """A TLS connection that asks for `name` and verifies it."""
         context = context or ssl.create_default_context(cafile=str(self.settings.ca / "ca.pem"))
         return context.wrap_socket(
-            socket.create_connection(("127.0.0.1", self.settings.port), timeout=10), server_hostname=name
+            socket.create_connection(("127.0.0.1", self.settings.port), timeout=30), server_hostname=name
         )
 
     def open(self, method: str, path: str, headers: dict[str, str], body: Any = None, **more: Any) -> Any:
@@ -172,27 +173,20 @@ class Door:
             process.wait(10)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in held]
-
-
 @contextlib.contextmanager
 def new_door(kind: type[Door] = Door, **settings: Any) -> Iterator[Door]:
     """A door that is not started yet."""
     # Nginx's workers are another user: pytest's own directories are closed to them.
     root = Path(tempfile.mkdtemp(prefix="casemate-door-"))
     root.chmod(0o755)
-    port, redirect_port = free_ports(2)
-    wanted = {"server_name": NAME, "port": port, "redirect_port": redirect_port, "ca": root / "ca", **settings}
-    door = kind(root, ProxySettings(**wanted))
-    try:
-        yield door
-    finally:
-        door.stop()
-        shutil.rmtree(root)
+    with held_ports(2) as (port, redirect_port):
+        wanted = {"server_name": NAME, "port": port, "redirect_port": redirect_port, "ca": root / "ca", **settings}
+        door = kind(root, ProxySettings(**wanted))
+        try:
+            yield door
+        finally:
+            door.stop()
+            shutil.rmtree(root)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,13 +3,15 @@
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.long
 
-SECONDS = 2.5
+SECONDS = 10
+"""Nginx waits for two; by its own defaults it would wait for sixty, and ask who failed again only after ten."""
 
 
 def refused(door: Any) -> float:
@@ -33,7 +35,7 @@ def test_a_killed_gate(own_door: Any) -> None:
     own_door.behind["gate"].kill()
     assert refused(own_door) < SECONDS
     own_door.start_behind("gate")
-    assert healed(own_door) < 1
+    assert healed(own_door) < SECONDS
 
 
 def test_a_frozen_gate(own_door: Any) -> None:
@@ -44,7 +46,7 @@ def test_a_frozen_gate(own_door: Any) -> None:
     with ThreadPoolExecutor() as pool:
         assert max(pool.map(refused, [own_door] * 4)) < SECONDS
     own_door.signal("gate", signal.SIGCONT)
-    assert healed(own_door) < 1
+    assert healed(own_door) < SECONDS
 
 
 def test_a_gate_that_was_replaced_costs_no_request(own_door: Any) -> None:
@@ -70,7 +72,7 @@ def test_no_model(own_door: Any) -> None:
     (own_door.root / "vision" / "current").unlink()
     assert refused(own_door) < SECONDS
     own_door.start_behind("vision")
-    assert healed(own_door) < 1
+    assert healed(own_door) < SECONDS
 
 
 def test_without_a_model_a_wrong_key_is_still_a_wrong_key(own_door: Any) -> None:
@@ -98,15 +100,25 @@ def test_a_model_that_is_silent_for_too_long(own_door: Any) -> None:
     assert (answer.status, answer.code) == (504, "timeout")
 
 
+def writers(door: Any, file: Path) -> list[Path]:
+    """Descriptors of this file that Nginx, its master and four workers, has open."""
+    master = Path(f"/proc/{door.nginx.pid}")
+    workers = (master / f"task/{door.nginx.pid}/children").read_text().split()
+    folders = [master / "fd", *(Path(f"/proc/{worker}/fd") for worker in workers)]
+    return [fd for folder in folders for fd in folder.iterdir() if fd.readlink() == file]
+
+
 def test_logs_can_be_turned_over(own_door: Any) -> None:
     """SIGUSR1, as logrotate's postrotate sends it: no line is lost, and none goes to the old file afterwards."""
     own_door.start()
     own_door.ask()
     log = own_door.root / "log" / "access.jsonl"
-    log.rename(log.with_suffix(".old"))
+    old = log.with_suffix(".old")
+    log.rename(old)
     own_door.nginx.send_signal(signal.SIGUSR1)
-    own_door.until(log.exists, "the new log")
-    own_door.until(lambda: own_door.ask().status == 200 and log.read_text() != "", "a line in the new log")
-    before = len(log.with_suffix(".old").read_text().splitlines())
-    own_door.ask()
-    assert len(log.with_suffix(".old").read_text().splitlines()) == before
+    own_door.until(lambda: len(writers(own_door, log)) == 5 and not writers(own_door, old), "each process's new log")
+    before = len(old.read_text().splitlines())
+    for _ in range(8):
+        own_door.ask()
+    own_door.until(lambda: len(log.read_text().splitlines()) >= 8, "their lines")
+    assert len(old.read_text().splitlines()) == before

@@ -18,8 +18,9 @@ import pytest
 from deploy.cli.monitoring import files
 from deploy.door import Door as Address
 from deploy.paths import ROOT
+from tests.ports import held_ports
 from tests.service.vision.running import question
-from tests.templates.proxy.conftest import NAME, Door, free_ports, new_door
+from tests.templates.proxy.conftest import NAME, Door, new_door
 
 pytestmark = pytest.mark.long
 
@@ -51,7 +52,7 @@ def door() -> Iterator[Door]:
         (door.root / "vision" / "new").replace(door.root / "vision" / "current")
         yield door
         os.kill(pid, 15)
-        service.communicate(timeout=20)
+        service.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +67,12 @@ def prometheus(door: Door) -> Iterator[tuple[Path, int]]:
     (out / "prometheus.yml").write_text(every_second + (out / "scrape.yml").read_text())
     (out / "prometheus.key").write_text("good\n")
     (out / "hosts").write_text(f"127.0.0.1 localhost {NAME}\n")
-    [port] = free_ports(1)
-    command = f"{_NAMED} {_QUIET}".format(out, port)
-    process = subprocess.Popen(["unshare", "--mount", "sh", "-c", command], stderr=subprocess.PIPE)
-    yield out, port
-    process.terminate()
-    process.communicate(timeout=20)
+    with held_ports(1) as [port]:
+        command = f"{_NAMED} {_QUIET}".format(out, port)
+        process = subprocess.Popen(["unshare", "--mount", "sh", "-c", command], stderr=subprocess.PIPE)
+        yield out, port
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def asked(port: int, expression: str) -> list[tuple[dict[str, str], float]]:
@@ -83,7 +84,7 @@ def asked(port: int, expression: str) -> list[tuple[dict[str, str], float]]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         try:
             if holds():
@@ -103,8 +104,8 @@ def test_it_is_scraped_with_the_key_and_not_without(door: Door, prometheus: tupl
     host = {"job": JOB, "instance": "gpu1"}
     eventually(lambda: [value for _, value in asked(port, answered)] == [3])
     up = f'up{{job="{JOB}"}}'
-    assert asked(port, up) == [({"__name__": "up", **host}, 1)]
-    assert asked(port, "casemate_vision_ready") == [({"__name__": "casemate_vision_ready", **host}, 1)]
+    eventually(lambda: asked(port, up) == [({"__name__": "up", **host}, 1)])
+    eventually(lambda: asked(port, "casemate_vision_ready") == [({"__name__": "casemate_vision_ready", **host}, 1)])
     eventually(lambda: asked(port, "ALERTS") == [])
     (out / "prometheus.key").write_text("bad\n")
     eventually(lambda: [value for _, value in asked(port, up)] == [0])

@@ -9,6 +9,7 @@ import pytest
 
 from service.sentinel.outlets.message import Message
 from service.sentinel.outlets.syslog import Syslog, line
+from tests.ports import held_ports
 from tests.service.sentinel.receivers import certificate, message, server_side, syslog_server, told
 
 RFC_5424 = re.compile(
@@ -79,18 +80,17 @@ def test_tls_is_verified(tmp_path: Path) -> None:
 def test_a_receiver_that_was_restarted_misses_nothing(protocol: str, tmp_path: Path) -> None:
     context = server_side(tmp_path, "127.0.0.1") if protocol == "tls" else None
     ca = str(tmp_path / "127.0.0.1.pem") if context else None
-    with syslog_server(context) as (port, frames):
+    with held_ports(1) as [port]:
         syslog = Syslog("127.0.0.1", port, protocol, ca)
-        syslog.deliver(message(0))
-        assert frames.get(timeout=10)
-    with syslog_server(context, port) as (_, frames):
-        syslog.deliver(message(1))
-        assert b'seq="1"' in frames.get(timeout=10)
-    with pytest.raises(ConnectionRefusedError):
-        syslog.deliver(message(2))
-    with syslog_server(context, port) as (_, frames):
-        syslog.deliver(message(2))
-        assert b'seq="2"' in frames.get(timeout=10)
+        for n in range(2):
+            with syslog_server(context, port) as (_, frames):
+                syslog.deliver(message(n))
+                assert b'seq="%d"' % n in frames.get(timeout=10)
+        with pytest.raises(ConnectionRefusedError):
+            syslog.deliver(message(2))
+        with syslog_server(context, port) as (_, frames):
+            syslog.deliver(message(2))
+            assert b'seq="2"' in frames.get(timeout=10)
 
 
 def test_a_receiver_that_does_not_read_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

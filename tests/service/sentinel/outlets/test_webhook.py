@@ -11,6 +11,7 @@ from service.sentinel.outlets import post
 from service.sentinel.outlets.outlet import Outlet, Refused
 from service.sentinel.outlets.spool import Spool
 from service.sentinel.outlets.webhook import Webhook
+from tests.ports import held_ports
 from tests.service.sentinel.receivers import certificate, message, server_side, web
 from tests.service.sentinel.running import until
 
@@ -114,23 +115,23 @@ def test_an_answer_that_drips_ends_in_time(scheme: str, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_an_outage_delivers_everything_afterwards_in_order(secret: str, tmp_path: Path) -> None:
     """An hour of a message a second, in the time that it takes to write them."""
-    with web() as hook:
-        port = hook.port
-    one = Outlet(
-        Webhook(f"http://127.0.0.1:{port}/", secret), Spool(tmp_path / "spool"), lambda *_: None, first_pause=0.01
-    )
-    one.start()
-    for n in range(3600):
-        one.put(message(n))
-    until(lambda: one.condition().failures > 2)
-    one.close(5)
-    again = Outlet(
-        Webhook(f"http://127.0.0.1:{port}/", secret), Spool(tmp_path / "spool"), lambda *_: None, first_pause=0.01
-    )
-    again.start()
-    with web(port) as hook:
-        until(lambda: again.spool.depth == 0, 120)
-        again.close(5)
+
+    def outlet(port: int) -> Outlet:
+        hook, spool = Webhook(f"http://127.0.0.1:{port}/", secret), Spool(tmp_path / "spool")
+        return Outlet(hook, spool, lambda *_: None, first_pause=0.01)
+
+    with held_ports(1) as [port]:
+        one = outlet(port)
+        one.start()
+        for n in range(3600):
+            one.put(message(n))
+        until(lambda: one.condition().failures > 2)
+        one.close(5)
+        again = outlet(port)
+        again.start()
+        with web(port) as hook:
+            until(lambda: again.spool.depth == 0, 120)
+            again.close(5)
     assert [one.document["first_seq"] for one in hook.posted] == list(range(3600))
     assert again.spool.dropped == 0
 
