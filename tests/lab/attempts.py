@@ -1,4 +1,4 @@
-"""What an attacker tries, on its own: `python3 -c "$(cat attempts.py)" '{"targets": [["tcp", "192.0.2.1", 22]]}'`.
+"""What an attacker tries, alone: `python3 -c "$(cat attempts.py)" '{"tries": 1, "targets": [["tcp", "::1", 22]]}'`.
 
 Prints the targets that answered, as JSON. Whatever comes back counts, a refusal too: it was let through. Standard
 library only: it runs in a container that has nothing but the host's /usr, or on a neighbour.
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 SECONDS = 1.0
 
@@ -65,18 +66,20 @@ def name(host: str, _: int) -> bool:
 KINDS = {"tcp": tcp, "udp": udp, "ping": ping, "name": name}
 
 
-def attempt(target: list) -> bool:  # type: ignore[type-arg]
-    """Did anything come back?"""
+def attempt(target: list, tries: int) -> bool:  # type: ignore[type-arg]
+    """Did anything come back, in so many tries?"""
     kind, address, port = target
-    try:
-        return KINDS[kind](address, port)
-    except OSError:
-        return False
+    for _ in range(tries):
+        try:
+            return KINDS[kind](address, port)
+        except OSError:
+            continue
+    return False
 
 
 def await_ipv6() -> None:
     """Until eth0 has an address that nobody else has turned out to have: its flags say "tentative" before."""
-    for _ in range(40):
+    for _ in range(300):
         with open("/proc/net/if_inet6", encoding="ascii") as table:
             rows = [line.split() for line in table]
         if any(row[5] == "eth0" and not int(row[4], 16) & 0x40 for row in rows):
@@ -91,7 +94,7 @@ def main(plan: dict) -> None:  # type: ignore[type-arg]
     if plan.get("gateway"):
         subprocess.run(["/usr/sbin/ip", "route", "replace", "default", "via", plan["gateway"]], check=True)
     with ThreadPoolExecutor(32) as pool:
-        answered = list(pool.map(attempt, plan["targets"]))
+        answered = list(pool.map(attempt, plan["targets"], repeat(plan["tries"])))
     print(json.dumps([target for target, did in zip(plan["targets"], answered) if did]))  # noqa: B905
 
 

@@ -23,10 +23,11 @@ WRITERS = ("vision", "gate")
 CONTROL = "logs-are-forwarded-where-that-was-asked"
 _TAKEN = "/root/casemate-test-taken"
 _TAKE = f"""
-import socket, ssl
+import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/root/syslog.pem")
 door = context.wrap_socket(socket.create_server(("127.0.0.1", 6514)), server_side=True)
+open(sys.argv[1], "w").close()
 while True:
     with door.accept()[0].makefile("rb") as stream, open("{_TAKEN}", "ab", buffering=0) as taken:
         while length := b"".join(iter(lambda: stream.read(1).strip(), b"")):

@@ -30,7 +30,7 @@ def knock(deployed: Deployment, request: str, name: str | None = None) -> tuple[
     """One request without a key, over verified TLS; status, headers (names in lower case) and body."""
     there = door_of(settings(deployed), 60)
     context = ssl.create_default_context(cafile=str(there.ca))
-    plain = socket.create_connection((there.address, there.port), timeout=10)
+    plain = socket.create_connection((there.address, there.port), timeout=30)
     with context.wrap_socket(plain, server_hostname=name or there.server_name) as connection:
         connection.sendall(f"{request}\r\nHost: {there.server_name}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -93,27 +93,32 @@ def test_a_frozen_gate_is_503_at_once_and_heals(deployed: Deployment) -> None:
     try:
         began = time.monotonic()
         status, headers, body = knock(deployed, "GET /v1/models HTTP/1.1")
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 10, "Nginx waits for two seconds; left to itself it would wait for sixty"
         assert (status, json.loads(body)["error"]["code"]) == (503, "unavailable")
         assert int(headers["retry-after"]) > 0
     finally:
         deployed.host.run(f"docker unpause {gate}")
-    eventually(lambda: answers(deployed), seconds=1)
+    eventually(lambda: answers(deployed), seconds=10)
     # The engine calls who was paused unhealthy until it looks again, which it does every 30 seconds.
     healthy = f"test $(docker inspect --format '{{{{.State.Health.Status}}}}' {gate}) = healthy"
     eventually(lambda: deployed.host.run(healthy, check=False).status == 0, seconds=60)
 
 
+def opened(deployed: Deployment, file: str) -> int:
+    """How many of Nginx's processes, its master and four workers, write to this file."""
+    fds = "/proc/$(cat /run/nginx/nginx.pid)/fd/* $(pgrep -P $(cat /run/nginx/nginx.pid) | sed 's#.*#/proc/&/fd/*#')"
+    return deployed.host.run(f"readlink {fds} || true").stdout.split("\n").count(file)
+
+
 def test_no_line_is_lost_when_the_log_is_turned_over(deployed: Deployment) -> None:
     """The workers, who are not root, open the new file too."""
     deployed.host.run(f"mv {LOG} {LOG}.old; kill -USR1 $(cat /run/nginx/nginx.pid)")
-    eventually(lambda: not deployed.host.run(f"test -e {LOG}", check=False).status)
-    time.sleep(0.5)
+    eventually(lambda: opened(deployed, LOG) == 5 and not opened(deployed, f"{LOG}.old"))
     lines = f"cat {LOG}.old | wc -l; cat {LOG} | wc -l"
     old, new = map(int, deployed.host.run(lines).stdout.split())
     for _ in range(12):
         assert answers(deployed)
-    assert deployed.host.run(lines).stdout.split() == [str(old), str(new + 12)]
+    eventually(lambda: deployed.host.run(lines).stdout.split() == [str(old), str(new + 12)])
     deployed.host.run(f"rm {LOG}.old")
 
 

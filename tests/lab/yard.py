@@ -23,20 +23,24 @@ ISOLATED, OPEN = "casemate", "casemate-test-open"
 SETTINGS = NetworkSettings()
 SUBNETS = {ISOLATED: SETTINGS.subnet, OPEN: IPv4Network("10.73.249.0/24")}
 GATEWAYS = {network: str(subnet[1]) for network, subnet in SUBNETS.items()}
+TRIES = {ISOLATED: 1, OPEN: 10}
+"""For each target: where it must answer, it may be slow to."""
 BRIDGES = {ISOLATED: SETTINGS.bridge, OPEN: "open0"}
 PORT = 9009
+_READY = "/run/ready"
 PICTURE = str(ROOT / "service" / "micro" / "golden.png")
 
 _LISTEN = f"""
-import socket, threading
+import socket, sys, threading
+wire = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+wire.bind(("::", {PORT}))
 def echo():
-    wire = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    wire.bind(("::", {PORT}))
     while True:
         data, sender = wire.recvfrom(64)
         wire.sendto(data, sender)
 threading.Thread(target=echo, daemon=True).start()
 door = socket.create_server(("::", {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)
+open(sys.argv[1], "w").close()
 while True:
     door.accept()[0].close()
 """
@@ -70,9 +74,18 @@ class Yard:
             self.start("casemate-test-listener", _LISTEN)
 
     def start(self, unit: str, program: str) -> None:
-        """Run a Python program on the host in the background, until the unit is stopped or the host is restarted."""
-        self.host.run(f"cat >/run/{unit}.py <<'CASEMATE'\n{program}\nCASEMATE")
-        self.host.run(f"systemd-run --quiet --collect --unit {unit} python3 /run/{unit}.py; sleep 0.5")
+        """Run a Python program on the host in the background, until the unit is stopped or the host is restarted.
+
+        It is ready when it has made the file that is its argument.
+        """
+        ready = f"/run/{unit}.ready"
+        self.host.run(f"rm -f {ready}; cat >/run/{unit}.py <<'CASEMATE'\n{program}\nCASEMATE")
+        self.host.run(f"systemd-run --quiet --collect --unit {unit} python3 /run/{unit}.py {ready}")
+        self.until(f"test -e {ready}")
+
+    def until(self, condition: str) -> None:
+        """Wait until a command on the host succeeds."""
+        self.host.run(f"for n in $(seq 300); do {condition} && exit; sleep 0.1; done; exit 1")
 
     def clear(self) -> None:
         """Take away all that was made here."""
@@ -112,21 +125,22 @@ class Yard:
         name = f"casemate-test-listener-{network}"
         options = f"--detach --name {name} --network {network} --volume /usr:/usr:ro"
         running = f"docker ps --quiet --filter name=^{name}$ --filter status=running"
-        start = (
-            f"docker rm -f {name} >/dev/null 2>&1; docker run {options} casemate-test python3 -c {shlex.quote(_LISTEN)}"
-        )
-        self.host.run(f'test -n "$({running})" || {{ {start}; sleep 0.5; }}')
+        program = f"python3 -c {shlex.quote(_LISTEN)} {_READY}"
+        start = f"docker rm -f {name} >/dev/null 2>&1; docker run {options} casemate-test {program}"
+        self.host.run(f'test -n "$({running})" || {{ {start}; }}')
+        self.until(f"docker exec {name} test -e {_READY}")
         return self.says(
             f"docker inspect -f '{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}' {name}"
         ).strip()
 
     def reached(self, network: str, targets: set[Target], *options: str) -> set[Target]:
         """Which targets answer a container on this network; it takes the bridge for its gateway."""
-        return self._reached(network, {"targets": sorted(targets), "gateway": GATEWAYS[network]}, *options)
+        plan = {"targets": sorted(targets), "gateway": GATEWAYS[network], "tries": TRIES[network]}
+        return self._reached(network, plan, *options)
 
     def reached_by_ipv6(self, network: str, targets: set[Target]) -> set[Target]:
         """The same, of a container that has an IPv6 address: Docker gives it none, this one helps itself."""
-        plan = {"targets": sorted(targets), "ipv6": True}
+        plan = {"targets": sorted(targets), "ipv6": True, "tries": TRIES[network]}
         return self._reached(network, plan, "--sysctl", "net.ipv6.conf.all.disable_ipv6=0")
 
     def _reached(self, network: str, plan: dict[str, Any], *options: str) -> set[Target]:
@@ -134,8 +148,9 @@ class Yard:
         return _answers(self.host, [*words, *options, "casemate-test", "python3", "-c", ATTEMPTS, json.dumps(plan)])
 
     def reached_from_here(self, targets: set[Target]) -> set[Target]:
-        """Which targets answer this host itself."""
-        return _answers(self.host, ["python3", "-c", ATTEMPTS, json.dumps({"targets": sorted(targets)})])
+        """Which targets answer this host itself, before which no wall stands."""
+        plan = {"targets": sorted(targets), "tries": TRIES[OPEN]}
+        return _answers(self.host, ["python3", "-c", ATTEMPTS, json.dumps(plan)])
 
 
 @dataclass(frozen=True)
@@ -160,11 +175,12 @@ class Neighbour:
         """Move out."""
         self.host.run("ip netns del casemate-test", check=False)
 
-    def reached(self, targets: set[Target], subnet: IPv4Network, gateway: str) -> set[Target]:
-        """Which targets answer the neighbour, who has told his machine that `gateway` leads to `subnet`."""
-        self.host.run(f"ip -n casemate-test route replace {subnet} via {gateway}")
+    def reached(self, network: str, targets: set[Target], gateway: str) -> set[Target]:
+        """Which targets answer the neighbour, who has told his machine that `gateway` leads to this network."""
+        self.host.run(f"ip -n casemate-test route replace {SUBNETS[network]} via {gateway}")
+        plan = {"targets": sorted(targets), "tries": TRIES[network]}
         inside = ["ip", "netns", "exec", "casemate-test", "python3", "-c", ATTEMPTS]
-        return _answers(self.host, [*inside, json.dumps({"targets": sorted(targets)})])
+        return _answers(self.host, [*inside, json.dumps(plan)])
 
 
 def _answers(host: LabHost, words: list[str]) -> set[Target]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROLE, SOCKET, SEEN = sys.argv[1:4]
-CHUNKS, PAUSE_SECONDS = 4, 0.3
+CHUNKS, PAUSE_SECONDS = 4, 1.0
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 GOOD = {"Authorization": "Bearer good"}
-PAUSES = 4 * 0.3
 
 
 def spread(door: Any) -> float:
-    """Seconds between the first and the last event of a stream (events are 0.3 s apart)."""
+    """Seconds between the first and the last event of a stream (four, one second apart)."""
     response = door.open("POST", "/v1/chat/completions", GOOD, b"stream")
     times = []
     while response.read1(1000):
@@ -22,13 +21,13 @@ def spread(door: Any) -> float:
 
 @pytest.mark.long
 def test_a_stream_arrives_as_it_is_made(door: Any) -> None:
-    assert spread(door) > 0.7
+    assert spread(door) > 1.5
 
 
 @pytest.mark.long
 def test_control_a_buffering_proxy_delivers_it_in_one_burst(own_door: Any) -> None:
     own_door.start(lambda text: text.replace("proxy_buffering off", "proxy_buffering on"))
-    assert spread(own_door) < 0.2
+    assert spread(own_door) < 1.5
 
 
 def test_the_model_cannot_steer_the_door(door: Any) -> None:

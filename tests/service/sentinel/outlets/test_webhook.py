@@ -144,7 +144,7 @@ def test_a_hanging_receiver_keeps_nobody_waiting(secret: str, tmp_path: Path) ->
         start = time.monotonic()
         for n in range(100):
             one.put(message(n))
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60  # Each would have to wait for ten.
         hook.hang.set()
         until(lambda: len(hook.posted) == 100)
         one.close(5)
