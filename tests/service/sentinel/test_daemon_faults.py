@@ -167,9 +167,13 @@ def test_what_cannot_be_read_is_said_once(seeing: Sentinel) -> None:
         os.truncate(image, 0)
         if not _fails(place / "file"):
             pytest.skip("the kernel still has it")
+        statistics = Path(f"/sys/block/{Path(loop).name}/stat")
         for _ in range(2):
+            reads = statistics.read_text().split()[0]
             seeing.ask("sweep", content=True)
-            time.sleep(0.5)
+            until(lambda reads=reads: statistics.read_text().split()[0] != reads)  # type: ignore[misc]
+            seeing.ask("sweep")  # What was read meanwhile is judged when it is over.
+            seeing.wait(lambda line: line["event"] == "unreadable" and "bad/file" in line["why"])
         told = [line for line in seeing.lines() if line["event"] == "unreadable" and "bad/file" in line["why"]]
         assert len(told) == 1
     finally:
