@@ -72,13 +72,13 @@ def test_wherever_it_is_cut(ca: Path, there: Speaking, size: int) -> None:
 
 @pytest.mark.long
 def test_it_comes_as_it_is_said(ca: Path, there: Speaking) -> None:
-    there.says([event({"n": 1}), 1.0, event({"n": 2}), event(b"[DONE]")])
+    there.says([event({"n": 1}), 3.0, event({"n": 2}), event(b"[DONE]")])
     began = time.monotonic()
     with door(ca, there.server_port).stream("/", {}, "key") as stream:
         assert next(stream.events) == {"n": 1}
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 3
         assert list(stream.events) == [{"n": 2}]
-    assert time.monotonic() - began > 1
+    assert time.monotonic() - began > 3
 
 
 def test_who_hangs_up_is_gone(ca: Path, there: Speaking) -> None:

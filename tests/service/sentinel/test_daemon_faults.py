@@ -140,7 +140,7 @@ def test_an_overflow_is_said_and_what_it_hid_is_found(sentinel: Sentinel) -> Non
     sentinel.wait(lambda line: line["event"] == "coverage_gap", seconds=30)
     until(lambda: sentinel.alerts(sentinel.watched / "last"), 60)
     sentinel.true()
-    until(lambda: not sentinel.status()["gaps"]["open"])
+    until(lambda: not sentinel.status()["gaps"]["open"], 60)
 
 
 def test_what_cannot_be_read_is_said_once(seeing: Sentinel) -> None:

@@ -204,5 +204,5 @@ def test_whenever_a_new_file_gets_its_name_no_last_state_is_lost(sentinel: Senti
         found = {line["path"]: line["after"].get("sha256") for line in sentinel.alerts() if line.get("after")}
         return {path: found.get(path, "") for path in last}
 
-    until(lambda: told() == last, 30)
+    until(lambda: told() == last, 120)
     assert sentinel.status()["swept"]["seen"] < count

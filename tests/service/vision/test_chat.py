@@ -246,7 +246,7 @@ def test_a_silent_stream_is_kept_alive(
     service: Running, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.vision.stream._SILENCE", 0.05)
-    engine.script = [0.2, "late"]
+    engine.script = [1.0, "late"]
     response = service.ask(stream=True)
     assert ": still here\n\n" in response.text
     assert events(response)[-1] == "[DONE]"

@@ -142,21 +142,21 @@ def test_no_comment_is_waiting_behind_a_piece_that_a_slow_reader_has_not_taken()
     async def slow(index: int, items: Sequence[Piece | Done]) -> None:
         taken.append(items)
         if items and isinstance(items[0], Piece):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1)
 
     async def whole() -> None:
         mailbox = Mailbox(lambda: None)
         line = Entry("request-1", None, None, None, "POST")
         answering = Answering("id", "micro", [mailbox], (), line, Metrics("micro", "none"))
         mailbox.take(Text("word", 1))
-        asyncio.get_running_loop().call_later(0.6, mailbox.take, Done("stop", 1))
+        asyncio.get_running_loop().call_later(2, mailbox.take, Done("stop", 1))
         await answering.read(slow, silence=0.05)
 
     asyncio.run(whole())
     (word, *comments, end) = taken
     assert (len(word), len(end)) == (1, 1)
     assert comments, "between the word and the end it was silent"
-    assert len(comments) <= 6, "of six for the whole time none was for the first half"
+    assert len(comments) <= 20, "of forty for the whole time none was for the first half"
 
 
 @pytest.mark.parametrize("end", [Done("stop", 200), FAILURE])

@@ -50,13 +50,13 @@ def within(file: bytes, extra: bytes) -> bytes:
 
 def test_a_deep_jpeg_is_refused_at_once() -> None:
     """The control shows what it would have cost: the time grows with the scans, and it has a fiftieth of them."""
-    began = time.monotonic()
+    began = time.process_time()
     Image.open(io.BytesIO(deep(5000, 80))).load()
-    cost = time.monotonic() - began
+    cost = time.process_time() - began
     assert decode(data_url(deep(5000, 80)), LIMITS, lambda *_: (28, 28)).width == 5000
-    began = time.monotonic()
+    began = time.process_time()
     assert refusal(deep(5000, 4000)) == "image_too_complex"
-    assert time.monotonic() - began < cost * 5
+    assert time.process_time() - began < cost * 5
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_a_deep_jpeg_is_refused_at_once() -> None:
     ],
 )
 def test_too_many_parts(file: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert refusal(file) == "image_too_complex"
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
