@@ -11,14 +11,14 @@ from deploy.facts.probes.attempt import write
 from deploy.facts.probes.dns import framed, reply
 from deploy.facts.probes.reach import resolve, routes, tcp
 from deploy.facts.probes.syscalls import ATTEMPTS, in_child, syscalls
+from tests.ports import held_ports
 
 
 def test_an_open_port_is_reached_and_so_is_one_that_refuses() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address, port = listening.getsockname()
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            closed = other.getsockname()[1]
-        found = tcp({"open": (address, port), "closed": (address, closed), "nobody": None}, 1.0)
+        with held_ports(1) as [closed]:
+            found = tcp({"open": (address, port), "closed": (address, closed), "nobody": None}, 20.0)
     assert found["open"] == {"reached": True, "how": "open"}
     assert found["closed"] == {"reached": True, "how": "ECONNREFUSED"}, "what was sent did arrive"
     assert found["nobody"] == {"reached": False, "how": "there is none"}
@@ -43,7 +43,7 @@ def test_a_name_is_resolved_by_udp_and_by_tcp(monkeypatch: pytest.MonkeyPatch) -
     free = canary.tcp("127.0.0.1", 0, lambda query: framed(reply(query[2:])))
     canary.udp("127.0.0.1", free, reply)
     monkeypatch.setattr(reach, "PORT", free)
-    found = resolve(["127.0.0.1"], "abcd.casemate-probe.invalid", 2.0)
+    found = resolve(["127.0.0.1"], "abcd.casemate-probe.invalid", 20.0)
     assert found == {
         "127.0.0.1 by udp": {"reached": True, "how": "resolved"},
         "127.0.0.1 by tcp": {"reached": True, "how": "resolved"},
@@ -51,10 +51,9 @@ def test_a_name_is_resolved_by_udp_and_by_tcp(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_where_no_resolver_is_nothing_resolves(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        free = other.getsockname()[1]
-    monkeypatch.setattr(reach, "PORT", free)
-    assert not any(outcome["reached"] for outcome in resolve(["127.0.0.1"], "abcd.invalid", 0.5).values())
+    with held_ports(1) as [free]:
+        monkeypatch.setattr(reach, "PORT", free)
+        assert not any(outcome["reached"] for outcome in resolve(["127.0.0.1"], "abcd.invalid", 0.5).values())
 
 
 def test_the_way_to_this_machine_is_a_route() -> None:
