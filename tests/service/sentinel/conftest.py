@@ -1,5 +1,6 @@
 """A sentinel, a source of events, or hands on a Docker engine, of its own for a test."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def shared() -> Iterator[Engine]:
 def engine(shared: Engine) -> Iterator[Engine]:
     """Running, without a container."""
     yield shared
-    if shared.daemon is None:
+    if shared.daemon:
+        shared.daemon.send_signal(signal.SIGCONT)
+    else:
         shared.start()
     shared.clear()
 

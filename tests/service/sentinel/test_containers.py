@@ -10,6 +10,7 @@ from service.sentinel.configuration import Configuration
 from service.sentinel.configuration import Containers as Watched
 from service.sentinel.containers import Containers
 from service.sentinel.docker import Docker, DockerError
+from tests.freezing import freeze
 from tests.service.sentinel.engine import NEEDED, RELEASE, Engine, until
 
 pytestmark = NEEDED
@@ -169,7 +170,7 @@ def test_without_an_engine_there_is_trouble_in_words(tmp_path: object) -> None:
 
 def test_a_frozen_engine_is_not_waited_for_for_ever(engine: Engine) -> None:
     assert engine.daemon
-    engine.daemon.send_signal(signal.SIGSTOP)
+    freeze(engine.daemon.pid)
     docker = Docker(engine.socket, timeout=0.3)
     with pytest.raises(DockerError, match=r"did not answer.*timed out.*next: systemctl status docker"):
         docker.containers()

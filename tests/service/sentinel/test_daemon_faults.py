@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.freezing import freeze
 from tests.service.sentinel.running import Sentinel, until
 
 pytestmark = pytest.mark.long
@@ -34,7 +35,7 @@ def test_what_happened_while_it_was_killed_is_found_and_the_gap_is_said(seeing: 
 
 def test_a_stopped_one_catches_up_and_says_how_long_it_stood(seeing: Sentinel) -> None:
     assert seeing.process
-    seeing.process.send_signal(signal.SIGSTOP)
+    freeze(seeing.process.pid)
     for number in range(300):
         (seeing.watched / f"file{number}").write_text(str(number))
     time.sleep(7)  # What it says is how long it stood, and it is long only from some seconds on.
@@ -132,7 +133,7 @@ def test_an_overflow_is_said_and_what_it_hid_is_found(sentinel: Sentinel) -> Non
     sentinel.start(source="inotify")
     assert sentinel.process
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    sentinel.process.send_signal(signal.SIGSTOP)
+    freeze(sentinel.process.pid)
     for number in range(most // 3 + 2000):
         (sentinel.watched / str(number)).write_text("x")
     (sentinel.watched / "last").write_text("behind the overflow")

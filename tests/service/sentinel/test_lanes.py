@@ -15,7 +15,7 @@ import pytest
 
 from service.sentinel import content, hasher
 from service.sentinel.lanes import Lanes
-from tests.service.sentinel.running import until
+from tests.freezing import freeze
 
 pytestmark = pytest.mark.long
 
@@ -48,13 +48,6 @@ def hashed(lanes: Lanes, file: Path, size: int | None = None, lane: int = 0) -> 
         os.close(fd)
 
 
-def stopped(pid: int) -> None:
-    """All of its threads stand still when this returns."""
-    os.kill(pid, signal.SIGSTOP)
-    threads = list(Path(f"/proc/{pid}").glob("task/*/stat"))
-    until(lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"})
-
-
 def stopped_at(pid: int, file: Path, lanes: int) -> bool:
     """Stop it in the middle of the file, which is read on so many lanes; False: it was quicker, and goes on."""
 
@@ -67,7 +60,7 @@ def stopped_at(pid: int, file: Path, lanes: int) -> bool:
     end = time.monotonic() + 5
     while ahead() < lanes and time.monotonic() < end:
         pass
-    stopped(pid)
+    freeze(pid)
     if ahead() == lanes:
         return True
     os.kill(pid, signal.SIGCONT)
@@ -167,7 +160,7 @@ def test_who_kills_it_again_and_again_has_the_file_read(
     def killing(*question: Any) -> bytes:
         """It cannot answer before it is killed."""
         assert lanes.pid
-        stopped(lanes.pid)
+        freeze(lanes.pid)
         killed.add(lanes.pid)
         killer = threading.Timer(0.05, os.kill, (lanes.pid, signal.SIGKILL))
         killer.start()
@@ -187,7 +180,7 @@ def test_who_stops_it_holds_up_nothing(lanes: Lanes, tmp_path: Path, monkeypatch
     assert first
     for lane in lanes._lanes:
         lane.settimeout(0.1)
-    stopped(first)
+    freeze(first)
     assert hashed(lanes, file) == hashlib.sha256(file.read_bytes()).digest()
     no_reading(monkeypatch)
     assert hashed(lanes, file)

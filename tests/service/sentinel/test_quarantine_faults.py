@@ -14,6 +14,7 @@ from service.sentinel.containers import Containers
 from service.sentinel.docker import DockerError
 from service.sentinel.maintenance import Maintenance
 from service.sentinel.quarantine import Quarantine, QuarantineError
+from tests.freezing import freeze
 from tests.service.sentinel.engine import NEEDED, Engine, until
 from tests.service.sentinel.hands import Host, Noted, change, networks, paused
 
@@ -85,7 +86,7 @@ def test_while_the_engine_is_frozen_the_door_is_shut_and_the_pause_comes_later(
     monkeypatch.setattr(docker, "_timeout", 0.3)
     monkeypatch.setattr(docker, "_ask", noted)
     assert engine.daemon
-    engine.daemon.send_signal(signal.SIGSTOP)
+    freeze(engine.daemon.pid)
     host.hands.react(found, "pause")
     assert threading.current_thread() not in askers, "who reacts waits for no engine"
     assert host.shut()

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.paths import ROOT
 from service.sentinel.tick import Passed, waited
+from tests.freezing import freeze
 
 _CHILD = """
 import threading
@@ -43,7 +44,7 @@ def test_a_process_that_stood_still_knows_for_how_long() -> None:
     with subprocess.Popen([sys.executable, "-c", _CHILD], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         child.stdout.readline()
-        os.kill(child.pid, signal.SIGSTOP)
+        freeze(child.pid)
         time.sleep(11)
         os.kill(child.pid, signal.SIGCONT)
         assert float(child.stdout.readline()) >= 11

@@ -22,6 +22,7 @@ import pytest
 from deploy.certificates.issue import server_certificate
 from deploy.operations.templates import render
 from deploy.settings.proxy import ProxySettings
+from tests.freezing import freeze
 from tests.ports import held_ports
 
 NAME = "vision.example.org"
@@ -161,9 +162,13 @@ class Door:
         """access.jsonl or error.log."""
         return (self.root / "log" / name).read_text()
 
-    def signal(self, role: str, number: signal.Signals) -> None:
-        """To gate or vision."""
-        self.behind[role].send_signal(number)
+    def freeze(self, role: str) -> None:
+        """Gate or vision stands still."""
+        freeze(self.behind[role].pid)
+
+    def thaw(self, role: str) -> None:
+        """It goes on."""
+        self.behind[role].send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End what was started."""

@@ -41,11 +41,11 @@ def test_a_killed_gate(own_door: Any) -> None:
 def test_a_frozen_gate(own_door: Any) -> None:
     own_door.start()
     assert own_door.ask().status == 200
-    own_door.signal("gate", signal.SIGSTOP)
+    own_door.freeze("gate")
     # One goes over the connection that is kept, the others over new ones, which the kernel accepts for it.
     with ThreadPoolExecutor() as pool:
         assert max(pool.map(refused, [own_door] * 4)) < SECONDS
-    own_door.signal("gate", signal.SIGCONT)
+    own_door.thaw("gate")
     assert healed(own_door) < SECONDS
 
 
@@ -95,7 +95,7 @@ def test_requests_go_to_the_new_release_as_soon_as_the_link_does(own_door: Any) 
 def test_a_model_that_is_silent_for_too_long(own_door: Any) -> None:
     own_door.settings = own_door.settings.model_copy(update={"read_seconds": 5})
     own_door.start(lambda text: text.replace("proxy_read_timeout 5s", "proxy_read_timeout 1s"))
-    own_door.signal("vision", signal.SIGSTOP)
+    own_door.freeze("vision")
     answer = own_door.ask()
     assert (answer.status, answer.code) == (504, "timeout")
 

@@ -24,6 +24,7 @@ from service.vision.conversation import Job, Sampling, Turn
 from service.vision.engine.protocol import EngineBusy, EngineUnusable, JobFailed, JobRefused
 from service.vision.engine.separate import SeparateEngine
 from service.vision.engine.transformers import TransformersEngine
+from tests.freezing import freeze
 from tests.service.descriptors import held
 from tests.service.vision.conftest import choices
 from tests.service.vision.engine.asking import job, said
@@ -235,7 +236,7 @@ def test_a_service_outlives_its_engine_and_every_request_has_its_line(checkpoint
         asked.settimeout(60)
         asked.recv(1 << 16)
         asked.close()
-        os.kill(child(engine), signal.SIGSTOP)
+        freeze(child(engine))
         waiting = running.send(body)
         while not running.serving.admission.inside:
             time.sleep(0.005)
