@@ -137,7 +137,7 @@ def test_its_death_loses_no_hash_and_another_one_takes_its_place(
     lanes: Lanes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, first = tmp_path / "file", lanes.pid
-    file.write_bytes(os.urandom(400 * MEGABYTE))
+    file.write_bytes(os.urandom(160 * MEGABYTE))
     expected = hashlib.sha256(file.read_bytes()).digest()
     assert first
     asking = Asking(lanes, file)
@@ -191,7 +191,7 @@ def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Pa
     file = tmp_path / "file"
     for _ in range(5):
         with file.open("wb") as out:
-            out.truncate(200 * MEGABYTE)
+            out.truncate(160 * MEGABYTE)
         assert hashed(lanes, file)
         for lane in lanes._lanes:
             lane.settimeout(60)  # However long it stands still here: it is not replaced before the file is cut.
@@ -203,7 +203,6 @@ def test_a_file_that_is_cut_meanwhile_ends_it_at_most(lanes: Lanes, tmp_path: Pa
         os.truncate(file, 5)
         os.kill(pid, signal.SIGCONT)
         assert asking.end() == {0: None}
-        assert lanes.pid != pid
     assert hashed(lanes, file) == hashlib.sha256(bytes(5)).digest()
 
 
