@@ -1,4 +1,4 @@
-"""One line a request, on every way out: refused, cancelled and failed ones too. Never a prompt, a picture or a key.
+"""Lines about requests, on every way out: refused, cancelled and failed ones too. Never a prompt, a picture or a key.
 
 The one exception is the operator's choice: `audit_text` characters of what the user said last.
 """
@@ -7,30 +7,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import json
-import os
 import re
-import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from service.ledger import Ledger, LedgerError
 from service.vision.configuration import Configuration
-from service.vision.conversation import Picture, Turn
+from service.vision.conversation import Turn
+from service.vision.digests import Digests
 
 Scope = MutableMapping[str, Any]
 PATIENCE = 10.0
 """Seconds that an answer waits for its line."""
 _KEY = "casemate.audit"
 _API_KEY = re.compile(r"csm_[A-Za-z0-9_-]+")
+_UNTOLD = frozenset({"began", "begun", "ended"})
+_RESULTS = frozenset({"tokens_out", "response_length", "finish", "reason"})
+
+
+@dataclass
+class _Way:
+    """Of a line to the disk: who waits for it and who writes it may both be too late."""
+
+    in_hand: bool = False
+    written: bool = False
+    given_up: bool = False
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Entry:
     text_length: int = 0
     summary: str | None = None
     user: str | None = None
-    pictures: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[int, dict[str, Any]] = field(default_factory=dict)
     tokens_in: int = 0
     tokens_out: int = 0
     response_length: int = 0
@@ -56,14 +64,23 @@ class Entry:
     reason: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic, repr=False)
+    begun: _Way = field(default_factory=_Way, repr=False)
+    ended: _Way = field(default_factory=_Way, repr=False)
 
     def mark(self, what: str, at: float | None = None) -> None:
         """Note how long it took until here, or until `at` (monotonic)."""
         self.seconds[what] = round((time.monotonic() if at is None else at) - self.began, 4)
 
-    def saw(self, pictures: Iterable[Picture]) -> None:
-        """Note the pictures' digests and sizes."""
-        self.pictures = [{"sha256": one.sha256, "width": one.width, "height": one.height} for one in pictures]
+    def saw(self, at: int, sha256: str, width: int | None = None, height: int | None = None) -> None:
+        """Note the digest of the file that picture `at` came as, and its size once it is decoded."""
+        self.pictures[at] = {"sha256": sha256, "width": width, "height": height}
+
+    def told(self) -> dict[str, Any]:
+        """The fields as they are now: what is noted from now on does not change them."""
+        fields = {name: value for name, value in vars(self).items() if name not in _UNTOLD}
+        if self.summary is None:
+            del fields["summary"]
+        return {**fields, "pictures": [self.pictures[at] for at in sorted(self.pictures)], "seconds": {**self.seconds}}
 
 
 def entry(scope: Scope) -> Entry:
@@ -81,79 +98,76 @@ class AuditUnavailable(Exception):
     """The line could not be written; then the answer is not given either."""
 
 
-@dataclass
-class _Fate:
-    """Of a line that is on its way to the disk: who waits for it and who writes it may both be too late."""
-
-    written: bool = False
-    given_up: bool = False
-
-
 class Auditor:
     """Writes lines, in a thread of its own: a slow disk holds up its request and no other.
 
-    Promise: who has an answer whole has its line in the log. The line is written before the last byte of its answer is
-    sent, so that holds when this process is killed (SIGKILL) at any moment. It does not hold when the machine dies: the
+    Promise: no word without a line. Who is told the beginning of a streamed answer has a line with event `begun` in the
+    log before that; who has an answer whole, or a refusal, has the line that closes the request, with event `request`,
+    written before the last byte is sent. So this holds for everybody when this process is killed (SIGKILL) at any
+    moment: of a stream that was cut by that, the begun line stands alone. It does not hold when the machine dies: the
     kernel brings lines to the disk within about half a minute, and a power cut may take those of that time.
 
-    A log that takes no line (disk full, or a disk that does not answer within `PATIENCE`) gives no answer either
-    (`refuse`); with `continue` answers go on, the lost lines are counted, and the next line that can be written is
-    preceded by one with event `gap` and their number. A process that ends before that has lost the number too; stderr
-    and the metrics told of it. A line that a hanging disk takes after all stands in the log for an answer that was
-    withheld, and is no lost one then.
+    A log that takes no line (disk full, or a disk that does not answer within `PATIENCE`): with `refuse` there is 503
+    in place of the answer, and of one that has begun the last part is withheld; with `continue` answers go on without a
+    line. Either way closing lines that were not taken are counted as lost, and the next line that can be written is
+    preceded by one with event `gap`: how many were lost, and how many of these requests have a begun line. A begun line
+    that was not taken is no loss of its own, for its request is closed by a line or counted there. A process that ends
+    before that has lost the numbers too; stderr and the metrics told of them. A line that a hanging disk takes after
+    all stands in the log, though its answer may have been withheld, and is no lost one.
     """
 
     def __init__(self, configuration: Configuration) -> None:
-        log = configuration.audit_log
         self.failures = 0
         self.lost = 0
-        self._gap = 0  # Of the lost ones those that no line tells of yet.
+        self._gap = Counter[str]()  # Of the lost ones those that no line tells of yet.
         self._failing = False
-        self._ledger = Ledger(log)
+        self._ledger = Ledger(configuration.audit_log)
         self._goes_on = configuration.audit_full == "continue"
         self._summary = configuration.audit_text
         self._served = {"model": configuration.model_name, "release": configuration.release}
-        self._text_key = _text_key(log)
+        self._digests = Digests(configuration.audit_log)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
         self._counting = threading.Lock()
         self._hanging: Future[None] | None = None
 
-    def read(self, turns: Iterable[Turn], line: Entry) -> None:
-        """Note length and keyed digest of what was asked: who guesses a text can confirm it only with the key."""
-        asked = list(turns)
-        texts = [[turn.role, *turn.texts] for turn in asked]
-        line.text = self.digest(json.dumps(texts))
+    def read(self, turns: Sequence[Turn], user: str | None, line: Entry) -> None:
+        """Note length and keyed digest of what was asked, and of the name that the client gives its user."""
+        texts = [[turn.role, *turn.texts] for turn in turns]
+        line.text = self._digests.of(json.dumps(texts))
         line.text_length = sum(len(text) for _, *own in texts for text in own)
+        line.user = self._digests.of(user) if user else None
         if self._summary:
-            line.summary = summary(asked, self._summary)
+            line.summary = summary(turns, self._summary)
 
-    def digest(self, text: str) -> str:
-        """HMAC-SHA256 under the secret beside the log."""
-        return hmac.new(self._text_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    async def begin(self, line: Entry) -> None:
+        """Write the line of who is about to be told the beginning of an answer. Raises AuditUnavailable."""
+        known = {name: value for name, value in line.told().items() if name not in _RESULTS}
+        await self._write(line, line.begun, {**known, "event": "begun", **self._served})
 
     async def write(self, line: Entry, status: int) -> None:
-        """Write the line. Raises AuditUnavailable."""
+        """Write the line that closes the request. Raises AuditUnavailable."""
         line.mark("total")
-        fields = {name: value for name, value in vars(line).items() if name != "began"}
-        if line.summary is None:
-            del fields["summary"]
-        fields |= {"event": "request", **self._served, "status": status}
-        fate = _Fate()
-        try:
-            await self._in_thread(self._append, fields, fate)
-        except LedgerError as error:
-            with self._counting:
-                if fate.written:
-                    return
-                fate.given_up = True
-                self._lose(error)
-            if not self._goes_on:
-                raise AuditUnavailable from error
+        await self._write(line, line.ended, {**line.told(), "event": "request", **self._served, "status": status})
 
     async def close(self) -> None:
         """Tell of lost lines, if the log takes that now."""
         with contextlib.suppress(LedgerError):
             await self._in_thread(self._tell_of_gap)
+
+    async def _write(self, line: Entry, way: _Way, fields: dict[str, Any]) -> None:
+        try:
+            await self._in_thread(self._append, line, way, fields)
+        except LedgerError as error:
+            with self._counting:
+                if way.written:
+                    return
+                way.given_up = True
+                self.failures += 1
+                self._say(error)
+                if not way.in_hand:
+                    self._lose(line, way)
+            if not self._goes_on:
+                raise AuditUnavailable from error
 
     async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
         """Raises LedgerError when the log takes no line, or the thread is still busy with an earlier one."""
@@ -169,34 +183,44 @@ class Auditor:
                 self._hanging = done
             raise late from None
 
-    def _append(self, fields: dict[str, Any], fate: _Fate) -> None:
-        self._tell_of_gap()
-        self._ledger.append(fields)
+    def _append(self, line: Entry, way: _Way, fields: dict[str, Any]) -> None:
         with self._counting:
-            fate.written = True
-            if fate.given_up and self._goes_on:
-                self.lost -= 1
-                self._gap -= 1
+            if way.given_up:
+                return
+            way.in_hand = True
+        self._tell_of_gap()
+        try:
+            self._ledger.append(fields)
+        except LedgerError:
+            with self._counting:
+                way.in_hand = False
+                if way.given_up:
+                    self._lose(line, way)
+            raise
+        with self._counting:
+            way.written = True
             self._say(None)
+            if way is line.begun and line.ended.given_up:
+                self._gap["begun"] += 1
 
-    def _lose(self, error: LedgerError) -> None:
-        self.failures += 1
-        self._say(error)
-        if self._goes_on:
+    def _lose(self, line: Entry, way: _Way) -> None:
+        if way is line.ended:
             self.lost += 1
-            self._gap += 1
+            self._gap.update(lost=1, begun=int(line.begun.written))
 
     def _tell_of_gap(self) -> None:
-        if gap := self._gap:
+        with self._counting:
+            gap = self._gap.copy()
+        if gap["lost"]:
             with contextlib.suppress(LedgerError):  # The next line tries again.
-                self._ledger.append({"event": "gap", **self._served, "lost": gap})
+                self._ledger.append({"event": "gap", **self._served, **gap})
                 with self._counting:
-                    self._gap -= gap
+                    self._gap.subtract(gap)
 
     def _say(self, error: LedgerError | None) -> None:
         """Once when it begins and once when it ends: a full disk must not fill another one."""
         if error and not self._failing:
-            print(f"{error}; {'answers go on without' if self._goes_on else 'nothing is answered'}", file=sys.stderr)
+            print(f"{error}; {'answers go on without' if self._goes_on else 'requests are refused'}", file=sys.stderr)
         elif self._failing and not error:
             print(f"the audit log takes lines again; {self.lost} were lost since the start", file=sys.stderr)
         sys.stderr.flush()
@@ -208,17 +232,3 @@ def summary(turns: Iterable[Turn], most: int) -> str:
     said = [" ".join(turn.texts) for turn in turns if turn.role == "user"]
     shown = "".join(char if char.isprintable() else " " for char in (said or [""])[-1])
     return _API_KEY.sub("csm_...", " ".join(shown.split()))[:most]
-
-
-def _text_key(log: Path) -> bytes:
-    """A secret beside the log, made once, whole at once: two containers may start at the same time."""
-    path = log.with_name(log.name + ".text-key")
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-        with os.fdopen(fd, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return bytes.fromhex(path.read_text(encoding="ascii"))

@@ -73,7 +73,7 @@ class Metrics:
             self._tokens_out.observe(line.tokens_out)
         if "first_token" in seconds:
             self._first_token.observe(seconds["first_token"])
-        if line.pictures:
+        if line.pictures and "pictures" in seconds:
             self._decode.observe(seconds["pictures"] - seconds["body"])
             self._pictures.inc(len(line.pictures))
         self._prompt_tokens.inc(line.tokens_in)

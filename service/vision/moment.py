@@ -51,7 +51,10 @@ class Moments(Collector):
             "mm_cache_queries": ("Pictures that the engine read.", load.pictures),
             "mm_cache_hits": ("Of them those whose features it still knew.", load.pictures_known),
             "audit_failures": ("Lines that the audit log did not take.", now.audit_failures),
-            "audit_lost_lines": ("Of them those whose requests were answered all the same.", now.audit_lost),
+            "audit_lost_lines": (
+                "Of them those that would have closed a request and did not come later.",
+                now.audit_lost,
+            ),
         }
         name, what = f"{PREFIX}_request_queue_time_seconds", "Until the engine began with it."
         yield SummaryMetricFamily(name, what, count_value=load.began, sum_value=load.waited)

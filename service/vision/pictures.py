@@ -58,9 +58,16 @@ class Limits:
     stretch: int
 
 
-def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]]) -> Picture:
-    """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused."""
+def decode(
+    url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]], hashed: Callable[[str], None]
+) -> Picture:
+    """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused.
+
+    `hashed` is told the SHA-256 of the file before anything is made of it.
+    """
     file = _file(url, limits.file_bytes)
+    sha256 = hashlib.sha256(file).hexdigest()
+    hashed(sha256)
     image = _open(file, limits)
     in_jpeg = image.format in ("JPEG", "MPO")
     if not in_jpeg:  # Behind its pixels a PNG may still say how it is turned.
@@ -77,7 +84,7 @@ def decode(url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]])
         image = image.resize(wanted, Image.Resampling.BICUBIC, whole, _GAP)
     for turn in _UPRIGHT.get(orientation, ()):
         image = image.transpose(turn)
-    return Picture(image, hashlib.sha256(file).hexdigest(), width, height)
+    return Picture(image, sha256, width, height)
 
 
 def _file(url: str, most: int) -> bytes:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from service.vision.audit import Entry
 from service.vision.cgroup import cpus
 from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest, parse
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Engine, JobRefused
 from service.vision.errors import ApiError, invalid
-from service.vision.messages import AssistantMessage, ImagePart, Message, SystemMessage
+from service.vision.messages import AssistantMessage, ImagePart, Message, SystemMessage, TextPart
 from service.vision.pictures import Limits, PictureRefused, decode
 
 ALIAS = "glm-4v"
@@ -79,18 +80,30 @@ class Reader:
             raise invalid(f"messages: {pictures} pictures, expected at most {most}", "messages", "too_many_images")
         _thinking(asked)
 
-    async def turns(self, messages: list[Message]) -> tuple[Turn, ...]:
-        """Decode what is in them. Raises ApiError with the path of the picture at fault."""
-        seen = list(_pictures(messages))
+    async def turns(self, messages: list[Message], line: Entry) -> tuple[Turn, ...]:
+        """Decode what is in them. Raises ApiError with the path of the picture at fault.
+
+        The line is told of each picture as soon as its file's digest is known, and again when it is decoded.
+        """
         loop = asyncio.get_running_loop()
-        jobs = [loop.run_in_executor(self._decoders, self._decode, one) for one in seen]
+
+        def tell(at: int, sha256: str, width: int | None = None, height: int | None = None) -> None:
+            loop.call_soon_threadsafe(line.saw, at, sha256, width, height)
+
+        jobs = [
+            loop.run_in_executor(self._decoders, self._decode, one, partial(tell, at))
+            for at, one in enumerate(_pictures(messages))
+        ]
         try:
             decoded = iter(await asyncio.gather(*jobs))
         except BaseException:
             for job in jobs:
                 job.cancel()
             raise
-        return tuple(_turn(message, decoded) for message in messages)
+        return tuple(
+            _turn(message, [next(decoded) if isinstance(part, ImagePart) else part.text for part in message.content])
+            for message in messages
+        )
 
     def job(self, asked: ChatRequest, turns: tuple[Turn, ...], choice: int, principal: str) -> Job:
         """The job for one of the `n` choices: each has its own stream of chance."""
@@ -104,12 +117,21 @@ class Reader:
         )
         return Job(turns, sampling, _thinking(asked), principal, _together(asked))
 
-    def _decode(self, seen: _Seen) -> Picture:
+    def _decode(self, seen: _Seen, tell: Callable[..., None]) -> Picture:
         fit = partial(self._engine.fit, coarse=seen.part.image_url.detail == "low")
         try:
-            return decode(seen.part.image_url.url, self._limits, fit)
+            picture = decode(seen.part.image_url.url, self._limits, fit, tell)
         except PictureRefused as refused:
             raise invalid(f"{seen.path}: {refused}", seen.path, refused.code) from None
+        tell(picture.sha256, picture.width, picture.height)
+        return picture
+
+
+def words(messages: list[Message]) -> tuple[Turn, ...]:
+    """The turns without their pictures: what can be told of them before these are decoded."""
+    return tuple(
+        _turn(message, [part.text for part in message.content if isinstance(part, TextPart)]) for message in messages
+    )
 
 
 def refused(asked: ChatRequest, refusal: JobRefused) -> ApiError:
@@ -126,11 +148,11 @@ def _pictures(messages: list[Message]) -> Iterator[_Seen]:
                 yield _Seen(f"messages[{i}].content[{j}].image_url.url", part)
 
 
-def _turn(message: Message, decoded: Iterator[Picture]) -> Turn:
-    parts = tuple(next(decoded) if isinstance(part, ImagePart) else part.text for part in message.content)
+def _turn(message: Message, parts: Sequence[str | Picture]) -> Turn:
     if isinstance(message, SystemMessage):
-        return Turn("system", parts)
-    return Turn(message.role, parts, message.reasoning_content if isinstance(message, AssistantMessage) else None)
+        return Turn("system", tuple(parts))
+    reasoning = message.reasoning_content if isinstance(message, AssistantMessage) else None
+    return Turn(message.role, tuple(parts), reasoning)
 
 
 def _together(asked: ChatRequest) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from service.vision import answers
 from service.vision.admission import Place
 from service.vision.answering import Answering
+from service.vision.audit import AuditUnavailable
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import Done
 from service.vision.errors import ApiError, ClientGone
@@ -41,7 +43,8 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await unless_gone(receive, self._stream(send))
+            with contextlib.suppress(AuditUnavailable):  # Its client has been told.
+                await unless_gone(receive, self._stream(send))
         except (ClientGone, TimeoutError):
             self._answering.line.reason = self._answering.line.finish = "cancelled"
         finally:

@@ -15,7 +15,7 @@ from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
 from service.vision.errors import ApiError
-from service.vision.reading import refused
+from service.vision.reading import refused, words
 from service.vision.rounds import Rounds
 from service.vision.serving import Serving, identified, of
 from service.vision.stream import EventStream
@@ -46,6 +46,7 @@ async def complete(request: Request) -> Response:
         asked = await serving.reader.parse(await _body(serving, request))
         line.mark("body")
         line.stream = bool(asked.stream)
+        serving.auditor.read(words(asked.messages), asked.user, line)
         serving.reader.check(asked)
         place.widen(asked.n or 1)
         if asked.stream:
@@ -84,11 +85,8 @@ async def _whole(serving: Serving, asked: ChatRequest, line: Entry) -> Completio
 
 
 async def _begin(serving: Serving, asked: ChatRequest, line: Entry) -> Answering:
-    turns = await serving.reader.turns(asked.messages)
+    turns = await serving.reader.turns(asked.messages, line)
     line.mark("pictures")
-    line.saw(picture for turn in turns for picture in turn.pictures)
-    serving.auditor.read(turns, line)
-    line.user = serving.auditor.digest(asked.user) if asked.user else None
     generations: list[Generation] = []
     try:
         for choice in range(asked.n or 1):

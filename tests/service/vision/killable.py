@@ -37,7 +37,9 @@ class Late(trail._Exit):
 
 def serve(directory: Path) -> None:
     places = {"model": directory, "socket": directory / "vision.sock", "audit_log": directory / "audit.jsonl"}
-    app, serving = create(Configuration(**places, model_name="micro"), ScriptedEngine(script=["It", " is", " red."]))
+    app, serving = create(
+        Configuration(**places, model_name="micro"), ScriptedEngine(script=["It", 0.01, " is", 0.01, " red."])
+    )
     Server(app, serving).run()
 
 

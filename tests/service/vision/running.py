@@ -84,13 +84,20 @@ class Running:
         self.forgotten = len(self._log())
 
     def lines(self, expected: int) -> list[dict[str, Any]]:
-        """The audit log since `forget`, once it has as many lines as expected."""
+        """Those of the audit log since `forget` that close a request, once there are as many as expected."""
         deadline = time.monotonic() + 5
-        while len(lines := self._log()[self.forgotten :]) < expected and time.monotonic() < deadline:
+        while len(lines := self._closing()) < expected and time.monotonic() < deadline:
             time.sleep(0.01)
         assert len(lines) == expected
         assert not verify(self.configuration.audit_log).findings
-        return [json.loads(line) for line in lines]
+        return lines
+
+    def every(self) -> list[dict[str, Any]]:
+        """All lines of the audit log since `forget`."""
+        return [json.loads(line) for line in self._log()[self.forgotten :]]
+
+    def _closing(self) -> list[dict[str, Any]]:
+        return [line for line in self.every() if line["event"] == "request"]
 
     def _log(self) -> list[bytes]:
         """Without a line that is being written."""

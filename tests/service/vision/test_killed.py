@@ -1,4 +1,4 @@
-"""SIGKILL at random moments under load: who has an answer whole has its line in the log."""
+"""SIGKILL at random moments under load: no word without a line, and no whole answer without the one that closes it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Killable:
 
     def __init__(self, directory: Path, *how: str) -> None:
         self.directory = directory
+        self.told: set[str] = set()
         self.whole: list[str] = []
         command = [sys.executable, "-m", "tests.service.vision.killable", str(directory), *how]
         self.parent = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -59,12 +60,13 @@ class Killable:
             asker.join()
 
     def ask(self, stream: bool, once: bool = False) -> None:
-        """Ask until nobody answers, and keep the ids of answers that came whole."""
+        """Ask until nobody answers, and keep the ids of answers that began, and of those that came whole."""
         transport = httpx.HTTPTransport(uds=str(self.directory / "vision.sock"), verify=False)
         with httpx.Client(transport=transport, base_url="http://vision", headers=IDENTITY, timeout=20) as client:
             while True:
                 try:
                     with client.stream("POST", "/v1/chat/completions", json={**question(), "stream": stream}) as answer:
+                        self.told.add(answer.headers["x-request-id"])
                         for line in answer.iter_lines():  # What came before the connection broke counts.
                             if line == "data: [DONE]" or (not stream and json.loads(line)["choices"]):
                                 self.whole.append(answer.headers["x-request-id"])
@@ -73,11 +75,11 @@ class Killable:
                 if once:
                     return
 
-    def lines(self) -> Counter[str]:
-        """How many lines each request has."""
+    def lines(self, event: str) -> Counter[str]:
+        """How many lines of this kind each request has."""
         log = self.directory / "audit.jsonl"
         found = [json.loads(line) for line in log.read_bytes().splitlines()]
-        return Counter(line["request"] for line in found if line["event"] == "request")
+        return Counter(line["request"] for line in found if line["event"] == event)
 
 
 def rounds(killable: Killable, count: int) -> None:
@@ -88,7 +90,7 @@ def rounds(killable: Killable, count: int) -> None:
         assert {finding.kind for finding in findings} <= {"torn"}
 
 
-def test_no_answer_is_without_its_line(tmp_path: Path) -> None:
+def test_no_word_is_without_a_line(tmp_path: Path) -> None:
     killable = Killable(tmp_path)
     rounds(killable, ROUNDS // 2)
     with (tmp_path / "audit.jsonl").open("ab") as log:
@@ -97,12 +99,14 @@ def test_no_answer_is_without_its_line(tmp_path: Path) -> None:
     pid = killable.start()
     killable.ask(stream=False, once=True)
     killable.kill(pid)
-    lines = killable.lines()
+    begun, closed = killable.lines("begun"), killable.lines("request")
     assert len(killable.whole) > 2 * ROUNDS
-    assert set(killable.whole) <= set(lines)
-    assert set(lines.values()) == {1}
+    assert set(killable.whole) <= set(closed)
+    assert killable.told <= set(begun) | set(closed)
+    assert len(killable.told - set(closed)) > ROUNDS, "many were cut in the middle"
+    assert set(begun.values()) == set(closed.values()) == {1}
     verdict = verify(tmp_path / "audit.jsonl")
-    assert (verdict.findings, verdict.lines) == ([], sum(lines.values()))
+    assert (verdict.findings, verdict.lines) == ([], len(begun) + len(closed))
     assert b'"torn":21' in (tmp_path / "audit.jsonl").read_bytes()
     killable.parent.terminate()
 
@@ -112,5 +116,6 @@ def test_a_service_that_wrote_its_lines_afterwards_would_lose_some(tmp_path: Pat
     killable = Killable(tmp_path, "late")
     for _ in range(5):
         killable.round(0.25)
-    assert set(killable.whole) - set(killable.lines())
+    assert set(killable.whole) - set(killable.lines("request"))
+    assert killable.told - set(killable.lines("begun")) - set(killable.lines("request"))
     killable.parent.terminate()

@@ -110,13 +110,15 @@ def test_the_format_is_the_scrapers_choice(fresh: Running) -> None:
     assert open_metrics.text.endswith("# EOF\n")
 
 
-def test_it_needs_no_identity_and_leaves_no_line(fresh: Running) -> None:
+def test_it_needs_no_identity_and_leaves_no_line_but_of_what_it_refuses(fresh: Running) -> None:
     with fresh.connect() as client:
         client.headers.clear()
         assert client.get("/metrics").status_code == 200
         assert client.post("/metrics").status_code == 405
     fresh.client.get("/v1/models")
-    assert [line["route"] for line in fresh.lines(1)] == ["/v1/models"]
+    refused, last = fresh.lines(2)
+    assert (refused["principal"], refused["status"], refused["reason"]) == (None, 405, "method_not_allowed")
+    assert last["route"] == "/v1/models"
 
 
 def test_no_word_of_a_client_is_ever_told_and_what_is_kept_does_not_grow(fresh: Running) -> None:
@@ -168,7 +170,9 @@ def test_counting_a_request_costs_microseconds() -> None:
     """Of a budget of 5 ms; the limit here is 40 times what it takes, for a busy machine."""
     metrics = Metrics("micro", "r1")
     marks = {"body": 0.001, "pictures": 0.002, "first_token": 0.1, "total": 0.5}
-    line = Entry("r", "p", "k", None, "POST", finish="stop", pictures=[{}], tokens_in=300, tokens_out=64, seconds=marks)
+    line = Entry(
+        "r", "p", "k", None, "POST", finish="stop", pictures={0: {}}, tokens_in=300, tokens_out=64, seconds=marks
+    )
     took = []
     for _ in range(200):
         began = time.perf_counter()

@@ -26,13 +26,17 @@ def as_it_is(width: int, height: int) -> tuple[int, int]:
     return width, height
 
 
+def unheard(_: str) -> None:
+    """Of digests."""
+
+
 def seen(file: bytes, kind: str = "png", fit: Callable[[int, int], tuple[int, int]] = as_it_is) -> Picture:
-    return decode(data_url(file, kind), LIMITS, fit)
+    return decode(data_url(file, kind), LIMITS, fit, unheard)
 
 
 def refusal(url: str) -> str:
     with pytest.raises(PictureRefused) as refused:
-        decode(url, LIMITS, as_it_is)
+        decode(url, LIMITS, as_it_is, unheard)
     assert "0x" not in str(refused.value)
     assert "PIL" not in str(refused.value)
     return refused.value.code
@@ -86,7 +90,7 @@ def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(size: tuple[int
     shapes = np.random.default_rng(4).integers(0, 255, (40, 60, 3), np.uint8)
     photograph = Image.fromarray(shapes).resize((900, 600), Image.Resampling.NEAREST).resize((1000, 950))
     file = saved(photograph, "JPEG", quality=90)
-    found = decode(data_url(file, "jpeg"), Limits(500_000, 1_000_000, 200), lambda *_: size)
+    found = decode(data_url(file, "jpeg"), Limits(500_000, 1_000_000, 200), lambda *_: size, unheard)
     with Image.open(io.BytesIO(file)) as whole:
         expected = np.asarray(whole.resize(size, Image.Resampling.BICUBIC), np.int16)
     wrong = np.abs(np.asarray(found.image, np.int16) - expected)
@@ -221,9 +225,9 @@ def test_other_colour_spaces(mode: str) -> None:
 
 def test_how_far_a_picture_may_be_stretched_is_a_limit_of_ours() -> None:
     narrow = Limits(file_bytes=200_000, pixels=1_000_000, stretch=3)
-    assert decode(data_url(picture(size=(3, 1))), narrow, as_it_is).width == 3
+    assert decode(data_url(picture(size=(3, 1))), narrow, as_it_is, unheard).width == 3
     with pytest.raises(PictureRefused, match="expected sides of at most 3:1, got 4:1"):
-        decode(data_url(picture(size=(4, 1))), narrow, as_it_is)
+        decode(data_url(picture(size=(4, 1))), narrow, as_it_is, unheard)
 
 
 def test_the_smallest() -> None:

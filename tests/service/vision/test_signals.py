@@ -93,7 +93,12 @@ def test_told_to_end_it_ends_what_it_began_and_begins_nothing(place: Process) ->
         assert list(rest)[-1] == "data: [DONE]"
     _, told = process.communicate(timeout=10)
     assert (process.returncode, told) == (0, "")
-    assert [json.loads(line)["status"] for line in place.log.read_bytes().splitlines()] == [503, 200]
+    lines = [json.loads(line) for line in place.log.read_bytes().splitlines()]
+    assert [(line["event"], line.get("status")) for line in lines] == [
+        ("begun", None),
+        ("request", 503),
+        ("request", 200),
+    ]
 
 
 def test_told_twice_it_ends_at_once_and_says_so_in_the_stream(place: Process) -> None:
@@ -124,4 +129,11 @@ def test_killed_it_leaves_a_broken_stream_and_starts_again_in_the_same_place(pla
     assert (again.returncode, told) == (0, "")
     found = verify(place.log)
     assert found.findings == []
-    assert [json.loads(line)["status"] for line in place.log.read_bytes().splitlines()] == [200]
+    told, answered = [json.loads(line) for line in place.log.read_bytes().splitlines()]
+    assert (told["event"], told["principal"], answered["event"], answered["status"]) == (
+        "begun",
+        "alice",
+        "request",
+        200,
+    )
+    assert told["request"] != answered["request"]

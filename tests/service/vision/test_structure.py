@@ -11,14 +11,14 @@ from PIL import Image
 from service.vision.pictures import Limits, PictureRefused, decode
 from service.vision.structure import too_complex
 from tests.service.vision.running import data_url, picture
-from tests.service.vision.test_pictures import saved
+from tests.service.vision.test_pictures import saved, unheard
 
 LIMITS = Limits(file_bytes=10_000_000, pixels=25_000_000, stretch=200)
 
 
 def refusal(file: bytes) -> str:
     with pytest.raises(PictureRefused) as refused:
-        decode(data_url(file), LIMITS, lambda *_: (28, 28))
+        decode(data_url(file), LIMITS, lambda *_: (28, 28), unheard)
     return refused.value.code
 
 
@@ -53,7 +53,7 @@ def test_a_deep_jpeg_is_refused_at_once() -> None:
     began = time.process_time()
     Image.open(io.BytesIO(deep(5000, 80))).load()
     cost = time.process_time() - began
-    assert decode(data_url(deep(5000, 80)), LIMITS, lambda *_: (28, 28)).width == 5000
+    assert decode(data_url(deep(5000, 80)), LIMITS, lambda *_: (28, 28), unheard).width == 5000
     began = time.process_time()
     assert refusal(deep(5000, 4000)) == "image_too_complex"
     assert time.process_time() - began < cost * 5

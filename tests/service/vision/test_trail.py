@@ -1,4 +1,4 @@
-"""Every way out of the service, and exactly one line for each."""
+"""Every way out of the service, and exactly one line that closes each; of a stream one that begins it as well."""
 
 import json
 import time
@@ -157,6 +157,10 @@ WAYS: dict[str, tuple[Way, int, str | None]] = {
     "no such model": (got("GET", "/v1/models/other"), 404, "model_not_found"),
     "a wrong method": (got("GET", "/v1/chat/completions"), 405, "method_not_allowed"),
     "a method that is none": (got("BREW", "/v1/models"), 405, "method_not_allowed"),
+    "a wrong method of the page": (got("POST", "/"), 405, "method_not_allowed"),
+    "a wrong method of its files": (got("PUT", "/page/style.css"), 405, "method_not_allowed"),
+    "a wrong method of a probe": (got("DELETE", "/healthz"), 405, "method_not_allowed"),
+    "a wrong method of the figures": (got("OPTIONS", "/metrics"), 405, "method_not_allowed"),
     "too large": (lambda service, _: service.ask(b" " * 4001), 413, "request_too_large"),
     "too slow": (too_slow, 408, "request_timeout"),
     "full": (asked(n=4), 429, "queue_full"),
@@ -166,8 +170,19 @@ WAYS: dict[str, tuple[Way, int, str | None]] = {
     "left while sending": (left("sending"), 499, "cancelled"),
     "left while decoding": (left("decoding"), 499, "cancelled"),
     "left while answered": (left("working"), 499, "cancelled"),
+    "left while decoding for a stream": (left("decoding", stream=True), 499, "cancelled"),
     "left while streamed": (left("working", stream=True), 499, "cancelled"),
     "never read": (unread, 499, "cancelled"),
+}
+
+
+BEGUN = {
+    "streamed",
+    "streamed to its length",
+    "failed in a stream",
+    "our own fault in a stream",
+    "left while streamed",
+    "never read",
 }
 
 
@@ -184,6 +199,9 @@ def test_it_leaves_one_line(narrow: Running, name: str) -> None:
         (line,) = narrow.lines(1)
         assert (line["event"], line["status"], line["reason"]) == ("request", status, reason)
         assert line["seconds"]["total"] >= 0
+        begun = [{"request": line["request"], "event": "begun"}] if name in BEGUN else []
+        told = [*begun, {"request": line["request"], "event": "request"}]
+        assert [{key: one[key] for key in ("request", "event")} for one in narrow.every()] == told
     finally:
         narrow.serving.admission.closed = False
     narrow.client.get("/v1/models")
