@@ -1,7 +1,7 @@
 """Lines of a chained log for a person at a terminal."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _CHAIN = ("seq", "time", "prev", "mac", "event")
@@ -21,9 +21,15 @@ def text_of(line: str) -> dict[str, Any]:
     return {"text": line}
 
 
+def without_ended(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One host's lines, but for those that only tell how an answer began whose end is among them."""
+    ended = {str(fields.get("request")) for fields in lines if fields.get("event") == "request"}
+    return [fields for fields in lines if fields.get("event") != "begun" or str(fields.get("request")) not in ended]
+
+
 def row(host: str, fields: Mapping[str, Any]) -> dict[str, str]:
     """A line as a row; of a request the columns that one looks for, of anything else all that it says."""
-    if fields.get("event") == "request":
+    if fields.get("event") in ("request", "begun"):
         what = _request(fields)
     else:
         what = _access(fields) if "request_id" in fields else _other(fields)
@@ -44,9 +50,9 @@ def _request(fields: Mapping[str, Any]) -> dict[str, str]:
     return {
         "who": f"{fields.get('principal') or '-'} {fields.get('client') or '-'}",
         "what": f"{fields.get('method')} {fields.get('route') or '-'}",
-        "status": str(fields.get("status")),
-        "end": str(fields.get("reason") or fields.get("finish") or "-"),
-        "tokens": f"{fields.get('tokens_in')} > {fields.get('tokens_out')}",
+        "status": str(fields.get("status", "-")),
+        "end": "begun" if fields["event"] == "begun" else str(fields.get("reason") or fields.get("finish") or "-"),
+        "tokens": f"{fields.get('tokens_in')} > {fields.get('tokens_out', '-')}",
         "seconds": str(seconds.get("total", "-") if isinstance(seconds, dict) else "-"),
     }
 

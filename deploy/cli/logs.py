@@ -13,7 +13,7 @@ from deploy.cli import options, output
 from deploy.cli.asking import Found, on_all
 from deploy.cli.figures import figures, kept_rows, principals
 from deploy.cli.group import Group
-from deploy.cli.lines import fields_of, row, shown, text_of
+from deploy.cli.lines import fields_of, row, shown, text_of, without_ended
 from deploy.cli.period import Moment
 from deploy.cli.verdicts import verdict_rows
 from deploy.facts.chained.logs import LOGS, PLAIN
@@ -76,18 +76,21 @@ def verify(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
 @options.limit
 @options.as_json
 def tail(inventory: str, log: str, lines: int, follow: bool, limit: tuple[str, ...], as_json: bool) -> None:
-    """Show the last lines; with --json one object a line, as it is in the log, and its host."""
+    """Show the last lines; with --json one object a line, as it is in the log, and its host.
+
+    Without --json a streamed answer is one line, its end, unless that is missing or yet to come.
+    """
     after: dict[str, str] = {}
     path = {**LOGS, **PLAIN}[log]
     with _hosts(inventory, limit) as connection:
-        found, good = _read(connection, path, lines, after)
+        found, good = _read(connection, path, lines, after, as_json)
         if as_json:
             _print(found, as_json)
         else:
             output.table([row(host, fields) for host, fields in found], none=f"no lines in {path}" if good else "")
         while follow:
             time.sleep(_FOLLOW_SECONDS)
-            _print(_read(connection, path, _MOST_FOLLOWED, after)[0], as_json)
+            _print(_read(connection, path, _MOST_FOLLOWED, after, as_json)[0], as_json)
     if not good:
         sys.exit(1)
 
@@ -142,16 +145,23 @@ def _ends(verdicts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _read(
-    connection: Connection, path: str, count: int, after: dict[str, str]
+    connection: Connection, path: str, count: int, after: dict[str, str], every: bool
 ) -> tuple[list[tuple[str, dict[str, Any]]], bool]:
-    """The lines that follow those in `after` (the last one seen, by host), by time; and whether all hosts told."""
-    found = _all(connection, "deploy.facts.chained.tailed", lambda host: (path, count, after.get(host, "")))
+    """The last `count` that follow those in `after` (the last one seen, by host), by time; and whether all hosts told.
+
+    All lines count if `every`, else an answer's beginning and end are one: then twice as many are enough to look at.
+    """
+    looked_at = count if every else 2 * count
+    found = _all(connection, "deploy.facts.chained.tailed", lambda host: (path, looked_at, after.get(host, "")))
     for host, said in found.items():
         if "error" in said:
             output.say(f"{host}: {shown(said['error'])}")
     after.update({host: said["lines"][-1] for host, said in found.items() if said.get("lines")})
     understood = text_of if path == PLAIN["errors"] else fields_of
-    read = [(host, understood(line)) for host, said in found.items() for line in said.get("lines", ())]
+    read = []
+    for host, said in found.items():
+        lines = [understood(line) for line in said.get("lines", ())]
+        read += [(host, fields) for fields in (lines if every else without_ended(lines)[-count:])]
     return sorted(read, key=lambda pair: str(pair[1].get("time", ""))), not any(
         "error" in one for one in found.values()
     )

@@ -22,7 +22,11 @@ def main(log: str, since: str, until: str) -> None:
 
 
 def counted(log: Path, since: str, until: str) -> dict[str, Any]:
-    """Requests, how they ended, by whom; tokens and pictures; seconds of those that were answered, by rank."""
+    """Requests, how they ended, by whom; tokens and pictures; seconds of those that were answered, by rank.
+
+    Apart from `requests`, which ended, and from each other: those `unended`, of which there is the line that an answer
+    began with and no other, and those `lost`, of which there is none.
+    """
     begin = datetime.fromisoformat(since).timestamp()
     period = _Period()
     for path in files(log):
@@ -30,24 +34,31 @@ def counted(log: Path, since: str, until: str) -> dict[str, Any]:
             continue  # Turned over and left alone since.
         for raw in lines(path):
             fields = _fields(raw)
-            if since <= str(fields.get("time", "")) < until:
+            if since <= (at := str(fields.get("time", ""))) < until:
                 period.add(fields)
+            elif at >= until:
+                period.end(fields)
     return period.figures()
 
 
 class _Period:
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
+        self.unended: set[str] = set()
         self.by_status: Counter[str] = Counter()
         self.by_reason: Counter[str] = Counter()
         self.principals: dict[str, Counter[str]] = {}
         self.seconds = {"total": array("d"), "first_token": array("d")}
 
     def add(self, fields: dict[str, Any]) -> None:
-        if fields.get("event") == "gap":
-            self.totals["lost"] += _whole(fields.get("lost"))
-        if fields.get("event") != "request":
+        event = fields.get("event")
+        if event == "gap":
+            self.totals["lost"] += _whole(fields.get("lost")) - _whole(fields.get("begun"))
+        if event == "begun":
+            self.unended.add(str(fields.get("request")))
+        if event != "request":
             return
+        self.end(fields)
         pictures = fields.get("pictures")
         told = {
             "requests": 1,
@@ -63,8 +74,14 @@ class _Period:
         elif fields.get("finish"):
             self._time(fields.get("seconds"))
 
+    def end(self, fields: dict[str, Any]) -> None:
+        """Take note that a request has ended, be it after the period."""
+        if fields.get("event") == "request":
+            self.unended.discard(str(fields.get("request")))
+
     def figures(self) -> dict[str, Any]:
-        names = ("requests", "tokens_in", "tokens_out", "pictures", "lost")
+        self.totals["unended"] = len(self.unended)
+        names = ("requests", "unended", "lost", "tokens_in", "tokens_out", "pictures")
         return {
             **{name: self.totals[name] for name in names},
             "by_status": dict(sorted(self.by_status.items())),

@@ -33,6 +33,82 @@ def test_tail_shows_the_last_lines(log: Path) -> None:
     assert run("tail", "--log", "gate").stdout == ""
 
 
+def begun(at: datetime, request: Any) -> bytes:
+    line = {
+        "seq": 0,
+        "time": at.isoformat(),
+        "request": request,
+        "principal": "alice",
+        "tokens_in": 7,
+        "event": "begun",
+    }
+    return json.dumps(line).encode() + b"\n"
+
+
+def test_tail_shows_a_stream_as_one_line_unless_its_end_is_not_there(log: Path) -> None:
+    now = datetime.now(UTC)
+    streams = [begun(now, f"r{n}") + request(now, request=f"r{n}", principal=f"p{n}") for n in range(3)]
+    log.write_bytes(request(now, principal="first") + begun(now, "killed") + b"".join(streams) + begun(now, ["odd"]))
+    rows = run("tail", "-n", "5").stdout.splitlines()[-5:]
+    for shown, word in zip(rows, ("alice", "p0", "p1", "p2", "alice"), strict=True):
+        assert word in shown
+    for shown in (rows[0], rows[-1]):
+        assert ("begun" in shown, "7 > -" in shown) == (True, True)
+    assert "first" not in "".join(rows)
+    assert "first" in run("tail", "-n", "6").stdout
+    events = [json.loads(line)["event"] for line in run("tail", "-n", "5", "--json").stdout.splitlines()]
+    assert events == ["begun", "request", "begun", "request", "begun"]
+
+
+def test_follow_shows_a_stream_s_beginning_while_its_end_is_to_come(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+
+    def add(lines: bytes) -> None:
+        with log.open("ab") as file:
+            file.write(lines)
+
+    steps = [
+        begun(now, "long"),
+        begun(now, "short") + request(now, request="short", status=201),
+        request(now, request="long", status=202),
+    ]
+
+    def sleep(_: float) -> None:
+        if not steps:
+            raise KeyboardInterrupt
+        add(steps.pop(0))
+
+    monkeypatch.setattr("time.sleep", sleep)
+    begins, short, long = run("tail", "-n", "1", "--follow").stdout.splitlines()[-3:]
+    assert ("begun" in begins, "201" in short, "202" in long) == (True, True, True)
+
+
+def test_stats_count_each_request_once(log: Path) -> None:
+    """Ended; killed; begun and its end lost; lost without a line; still answered; ended after the period, or before."""
+    now = datetime.now(UTC)
+    early, late = now - timedelta(hours=2), now - timedelta(minutes=10)
+    log.write_bytes(
+        begun(early, "before")
+        + request(late, request="before", status=200)
+        + begun(late, "ended")
+        + request(late, request="ended", status=200)
+        + begun(late, "killed")
+        + begun(late, "end lost")
+        + json.dumps({"event": "gap", "lost": 3, "begun": 1, "time": late.isoformat()}).encode()
+        + b"\n"
+        + begun(late, "ended after")
+        + begun(late, ["odd"])
+        + request(now, request="ended after", status=200)
+    )
+    until = (now - timedelta(minutes=1)).isoformat()
+    told = json.loads(run("stats", "--since", "1h", "--until", until, "--json").stdout)["hosts"]["gpu1"]
+    assert (told["requests"], told["unended"], told["lost"]) == (2, 3, 2)
+    assert told["logs"]["vision"]["by"] == {"begun": 5, "request": 2, "gap": 1}
+    header, _, figures = run("stats", "--since", "1h", "--until", until).stdout.splitlines()[:3]
+    assert [name for name in ("requests", "no end", "lost") if name in header] == ["requests", "no end", "lost"]
+    assert figures.split()[:4] == ["gpu1", "2", "3", "2"]
+
+
 def test_nothing_in_a_log_steers_the_terminal(log: Path) -> None:
     evil = "\x1b[2J\u202e\x9bx"
     with log.open("ab") as file:
@@ -88,7 +164,7 @@ def test_stats_of_a_period_out_of_every_file(log: Path) -> None:
         "total": {"p50": 50, "p90": 90, "p99": 99},
         "first_token": {"p50": 0.25, "p90": 0.25, "p99": 0.25},
     }
-    assert whole["lost"] == 4
+    assert (whole["lost"], whole["unended"]) == (4, 0)
     late = json.loads(run("stats", "--since", "1h", "--json").stdout)["hosts"]["gpu1"]
     assert late["requests"] == 3
     until = (now - timedelta(hours=1)).isoformat()
