@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import pytest
 
 from service.ledger import Ledger, LedgerError
 from service.vision import audit
+from service.vision.audit import Entry
 from tests.service.vision.running import Running, question
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.test_audit_disk import hanging
@@ -42,8 +45,10 @@ def until(reached: Callable[[], bool]) -> None:
 def test_it_tells_what_is_known_by_then(service: Running, engine: ScriptedEngine) -> None:
     engine.script = ["It", 0.3, " is"]
     with service.client.stream("POST", "/v1/chat/completions", json={**question(), "stream": True}) as answer:
-        next(answer.iter_bytes())
+        parts = answer.iter_bytes()
+        next(parts)
         (begun,) = service.every()
+        assert b"[DONE]" in b"".join(parts)
     (closing,) = service.lines(1)
     own = {"seq", "time", "prev", "mac", "event", "seconds"}
     assert set(closing) - set(begun) == {"tokens_out", "response_length", "finish", "reason", "status"}
@@ -56,17 +61,19 @@ def test_without_it_there_is_no_word_and_no_generation(
     service: Running, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, failures = service.serving.auditor.lost, service.serving.auditor.failures
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
     monkeypatch.setattr(Ledger, "append", full_for("begun"))
     refused = service.ask(stream=True)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "audit_unavailable")
     assert refused.headers["content-type"] == "application/json"
-    assert [one.said for one in engine.generations] == [0]
-    assert engine.generations[0].cancelled
-    assert service.serving.admission.inside == 0
+    until(lambda: service.serving.admission.inside == 0)
+    assert [(one.said, one.cancelled) for one in engine.generations] == [(0, True)]
     assert service.ask().status_code == 200
     (line, _) = service.lines(2)
     assert (line["status"], line["reason"], line["finish"]) == (503, "audit_unavailable", None)
     assert (service.serving.auditor.lost, service.serving.auditor.failures) == (lost, failures + 1)
+    assert len(told.getvalue().splitlines()) == 2, "it began, and it ended: that is no fault of ours to trace"
 
 
 def test_a_stream_that_cannot_be_closed_has_no_end(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,20 +106,35 @@ def test_who_goes_on_without_it_counts_each_request_once(tmp_path: Path, monkeyp
         service.stop()
 
 
+def test_a_line_that_nobody_waits_for_any_more_is_not_begun_with(service: Running) -> None:
+    """It is counted as lost by then."""
+    line = Entry("request-1", None, None, None, "POST")
+    line.ended.given_up = True
+    service.serving.auditor._append(line, line.ended, {"event": "request"})
+    assert service.every() == []
+
+
 @pytest.mark.long
 def test_it_is_written_though_its_client_leaves_while_the_disk_hangs(service: Running, engine: ScriptedEngine) -> None:
+    """The first one is being written, and the second one waits behind it."""
     service.ask()
     service.forget()
     with hanging(service.configuration.audit_log):
-        connection = service.send(json.dumps({**question(), "stream": True}).encode())
-        until(lambda: bool(engine.generations[1:]))
+        clients = []
+        for number in (1, 2):
+            clients.append(service.send(json.dumps({**question(), "stream": True}).encode()))
+            until(lambda number=number: len(engine.generations) == 1 + number)  # type: ignore[misc]
         time.sleep(0.2)
-        connection.close()
+        for client in clients:
+            client.close()
         until(lambda: service.serving.admission.inside == 0)
-    (line,) = service.lines(1)
-    assert (line["status"], line["reason"]) == (499, "cancelled")
-    assert [one["event"] for one in service.every()] == ["begun", "request"]
-    assert [one.said for one in engine.generations] == [3, 0]
+    lines = service.lines(2)
+    assert [(line["status"], line["reason"]) for line in lines] == [(499, "cancelled")] * 2
+    first, second = (line["request"] for line in lines)
+    told = [(one["event"], one["request"]) for one in service.every()]
+    assert told == [("begun", first), ("begun", second), ("request", first), ("request", second)]
+    assert [one.said for one in engine.generations] == [3, 0, 0]
+    assert {(*one["seconds"],) for one in service.every()} == {("body", "pictures"), ("body", "pictures", "total")}
 
 
 @pytest.mark.long
