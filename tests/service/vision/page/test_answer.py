@@ -3,10 +3,11 @@
 import time
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.service.vision.page.conftest import Begin
 from tests.service.vision.page.visit import Visit
+from tests.service.vision.served import Served
 
 DRAW = """async (texts) => {
     const { draw } = await import("/page/answer.js");
@@ -60,8 +61,8 @@ EVIL = {
 
 
 @pytest.fixture(scope="module")
-def page(browser: object, behind_the_door: tuple[object, str]) -> Page:
-    return Visit.begin(browser, behind_the_door[1]).page  # type: ignore[arg-type]
+def page(browser: Browser, behind_the_door: Served) -> Page:
+    return Visit.begin(browser, behind_the_door.address).page
 
 
 @pytest.mark.parametrize("text", CASES)

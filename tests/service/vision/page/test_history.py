@@ -6,6 +6,7 @@ from tests.service.vision.page.conftest import Begin
 from tests.service.vision.page.visit import Visit
 from tests.service.vision.running import picture
 from tests.service.vision.scripted import ScriptedEngine
+from tests.service.vision.served import KEY
 
 COUNT = """() => new Promise((resolve) => {
     indexedDB.open("casemate").onsuccess = ({ target }) => {
@@ -97,8 +98,8 @@ def test_the_key_is_in_this_tab_only(visit: Visit) -> None:
     visit.ask("What colour is it?")
     visit.answered("It is red.")
     assert visit.page.evaluate("Object.entries(sessionStorage).filter(([name]) => name !== 'visited')") == [
-        ["casemate.key", "good"]
+        ["casemate.key", KEY]
     ]
     assert visit.page.evaluate("JSON.stringify(localStorage)") == "{}"
     assert visit.page.evaluate("document.cookie") == ""
-    assert not [request.url for request in visit.requests if "good" in request.url]
+    assert not [request.url for request in visit.requests if KEY in request.url]

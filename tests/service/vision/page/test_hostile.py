@@ -1,12 +1,11 @@
 """Whatever a model says stays text: it runs nothing, asks for nothing, leads nowhere."""
 
-from typing import Any
-
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
 from tests.service.vision.page.visit import Visit
 from tests.service.vision.scripted import ScriptedEngine
+from tests.service.vision.served import Served
 
 EVIL = "https://evil.example"
 HOSTILE = [
@@ -72,8 +71,8 @@ def test_nothing_that_a_model_says_runs(visit: Visit, engine: ScriptedEngine, at
     assert not visit.faults
 
 
-def test_control_the_same_text_as_html_would_be_noticed(browser: Browser, behind_the_door: tuple[Any, str]) -> None:
-    visit = Visit.begin(browser, behind_the_door[1], bypass_csp=True)
+def test_control_the_same_text_as_html_would_be_noticed(browser: Browser, behind_the_door: Served) -> None:
+    visit = Visit.begin(browser, behind_the_door.address, bypass_csp=True)
     visit.page.route(f"{EVIL}/**", lambda route: route.abort())
     texts = "".join(
         text for text in HOSTILE if "refresh" not in text
@@ -87,9 +86,9 @@ def test_control_the_same_text_as_html_would_be_noticed(browser: Browser, behind
     visit.context.close()
 
 
-def test_the_policy_stands_behind_it(browser: Browser, behind_the_door: tuple[Any, str]) -> None:
+def test_the_policy_stands_behind_it(browser: Browser, behind_the_door: Served) -> None:
     """Even if a line of ours made HTML of text one day: the browser would refuse it, and what it could load."""
-    visit = Visit.begin(browser, behind_the_door[1])
+    visit = Visit.begin(browser, behind_the_door.address)
     with pytest.raises(Error, match="TrustedHTML"):
         visit.page.evaluate("document.getElementById('thread').innerHTML = '<b>bold</b>'")
     with pytest.raises(Error, match="TrustedScript"):

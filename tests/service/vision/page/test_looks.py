@@ -6,9 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.service.vision.page.conftest import ROOT, Begin
+from tests.service.vision.page.conftest import Begin
 from tests.service.vision.page.visit import Visit
 from tests.service.vision.scripted import ScriptedEngine
+from tests.service.vision.served import ROOT
 
 DEMO = ROOT / "service" / "micro" / "demo.png"
 PHONE: dict[str, Any] = {

@@ -10,6 +10,7 @@ from tests.service.vision.page.conftest import Begin
 from tests.service.vision.page.visit import Visit
 from tests.service.vision.running import Running, picture
 from tests.service.vision.scripted import ScriptedEngine
+from tests.service.vision.served import KEY
 
 API = "**/v1/chat/completions"
 TOLD = [
@@ -105,7 +106,7 @@ def test_without_a_key_it_is_asked_for_and_the_question_goes_on(begin: Begin, en
     dialog.get_by_label("API key").fill("no key has blanks")
     dialog.get_by_label("API key").press("Enter")
     expect(dialog.get_by_role("alert")).to_be_visible()
-    dialog.get_by_label("API key").fill("good")
+    dialog.get_by_label("API key").fill(KEY)
     visit.shoot("desk-en-light-4-key")
     dialog.get_by_role("button", name="Use this key").click()
     visit.answered("It is red.")
@@ -137,7 +138,7 @@ def test_where_the_door_knows_people_otherwise_no_key_is_needed(begin: Begin) ->
 
     def let_in(route: Route) -> None:
         assert "authorization" not in route.request.headers
-        route.continue_(headers={**route.request.headers, "authorization": "Bearer good"})
+        route.continue_(headers={**route.request.headers, "authorization": f"Bearer {KEY}"})
 
     visit.page.route(API, let_in)
     visit.ask("What colour is it?")

@@ -9,8 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Request, expect
 
-NAME = "vision.example.org"
-KEY = "good"
+from tests.service.vision.served import KEY
+
 SCREENSHOTS = Path(__file__).resolve().parents[4] / "build" / "screenshots"
 _REFUSED = re.compile(r"Failed to load resource: (the server responded with a status of \d+|net::ERR_)")
 _REPORT = "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
