@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from service.gate.keys import digest, parse
 from service.gate.register import Register, RegisterError
 
-_SCOPE = re.compile(r"(?:GET|POST) /v1/[A-Za-z0-9._/-]+|GET /metrics(?:/sentinel)?")
+# A path is as the client sent it: in a model's name a slash is %2F.
+_MODEL = r"GET /v1/models/(?:[A-Za-z0-9._:/-]|%2[Ff])+"
+_SCOPE = re.compile(rf"(?:GET|POST) /v1/[A-Za-z0-9._/-]+|{_MODEL}|GET /metrics(?:/sentinel)?")
 
 
 @dataclass(frozen=True)

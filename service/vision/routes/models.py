@@ -1,4 +1,4 @@
-"""GET /v1/models."""
+"""GET /v1/models and /v1/models/NAME; a name may hold slashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def models(request: Request) -> Models:
     return Models(data=_models(of(request)))
 
 
-@router.get("/v1/models/{name}", responses={401: {"model": Failure}, 404: {"model": Failure}})
+@router.get("/v1/models/{name:path}", responses={401: {"model": Failure}, 404: {"model": Failure}})
 async def model(request: Request, name: str) -> Model:
     """One of them."""
     identified(request, "/v1/models/{name}")

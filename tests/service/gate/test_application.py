@@ -107,6 +107,13 @@ def test_other_schemes_are_no_key(gate: Gate) -> None:
     [
         ("GET", "/v1/models", 204),
         ("POST", "/v1/chat/completions?x=1", 204),
+        ("GET", "/v1/models/glm-4v", 204),
+        ("GET", "/v1/models/zai-org%2FGLM-4.6V-Flash", 204),
+        ("GET", "/v1/models/llava:13b", 204),
+        ("POST", "/v1/models/zai-org%2FGLM-4.6V-Flash", 403),
+        ("GET", "/v1/models/..%2Fmetrics", 403),
+        ("GET", "/v1/models/%2e%2e/metrics", 403),
+        ("GET", "/v1%2Fmodels", 403),
         ("DELETE", "/v1/models", 403),
         ("GET", "/", 403),
         ("GET", "/metrics", 204),

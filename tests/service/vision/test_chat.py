@@ -170,9 +170,10 @@ def test_the_engine_s_refusals_and_failures(service: Running, engine: ScriptedEn
         ("GET", "/v1/chat/completions", (405, None, "method_not_allowed")),
         ("POST", "/v1/models", (405, None, "method_not_allowed")),
         ("GET", "/nothing", (404, None, "not_found")),
-        ("GET", "/v1/models/", (404, None, "not_found")),
+        ("GET", "/v1/models/", (404, "model", "model_not_found")),
         ("GET", "/docs", (404, None, "not_found")),
         ("GET", "/v1/models/gpt-4o", (404, "model", "model_not_found")),
+        ("GET", "/v1/models/zai-org%2FGLM-4.6V-Flash", (404, "model", "model_not_found")),
     ],
 )
 def test_the_framework_s_own_answers_have_the_same_shape(

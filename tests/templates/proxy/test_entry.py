@@ -8,6 +8,7 @@ GOOD = {"Authorization": "Bearer good"}
 GUARDED = [
     ("POST", "/v1/chat/completions"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/glm-4v"),
     ("GET", "/index.html"),
     ("GET", "/metrics"),
     ("GET", "/v1/files"),
@@ -85,13 +86,41 @@ def test_a_path_in_disguise_is_guarded_and_reaches_vision_without_it(door: Any, 
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/..;/models", "/v1/models;x", "/v1/models%252e", "/x%0d%0aX-Real-IP:%201.2.3.4", "/v1/models/"]
+    "path",
+    [
+        "/v1/models/glm-4v",
+        "/v1/models/zai-org/GLM-4.6V-Flash",
+        "/v1/models/zai-org%2FGLM-4.6V-Flash",
+        "/v1/models/llava:13b",
+        f"/v1/models/{'m' * 128}",
+    ],
+)
+def test_a_model_is_asked_for_by_its_name(door: Any, path: str) -> None:
+    seen = door.get(path).json
+    assert (seen["path"], seen["headers"]["x-auth-principal"]) == (path.replace("%2F", "/"), "demo")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/..;/models",
+        "/v1/models;x",
+        "/v1/models%252e",
+        "/x%0d%0aX-Real-IP:%201.2.3.4",
+        "/v1/models/",
+        "/v1/models/..;/metrics",
+        "/v1/models/%252e%252e/metrics",
+        "/v1/models/m%0a",
+        "/v1/models/m%20n",
+        "/v1/models/.m",
+        f"/v1/models/{'m' * 129}",
+    ],
 )
 def test_a_path_that_is_none_reaches_nobody(door: Any, path: str) -> None:
     before = len(door.seen("vision"))
     assert door.get(path, {}).status == 401
     answer = door.get(path)
-    assert (answer.status, answer.code) == (404, "not_found")
+    assert (answer.status, answer.code, answer.json["error"]["type"]) == (404, "not_found", "not_found_error")
     assert len(door.seen("vision")) == before
     assert door.seen("gate")[-1]["headers"]["x-real-ip"] == "127.0.0.1"
 
@@ -107,6 +136,7 @@ def test_the_inner_places_are_not_there(door: Any, path: str) -> None:
         ("GET", "/v1/chat/completions", "POST"),
         ("DELETE", "/v1/models", "GET"),
         ("POST", "/v1/models", "GET"),
+        ("DELETE", "/v1/models/glm-4v", "GET"),
         ("POST", "/metrics", "GET"),
     ],
 )
