@@ -61,6 +61,9 @@ def test_the_door_says_little_of_itself(door: Any) -> None:
         (b"TRACE / HTTP/1.1\r\nHost: vision.example.org\r\nConnection: close\r\n\r\n", 405),
         (b"GET /healthz HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n", 421),
         (b"GET /v1/models%00 HTTP/1.1\r\nHost: vision.example.org\r\n\r\n", 400),
+        (b"GET /healthz HTTP/2.0\r\nHost: vision.example.org\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: vision.example.org\r\nConnection: close\r\nIf-Match: x\r\n\r\n", 412),
+        (b"POST / HTTP/1.1\r\nHost: vision.example.org\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
     ],
 )
 def test_what_is_no_request_has_an_error_in_the_same_form(door: Any, sent: bytes, status: int) -> None:

@@ -58,7 +58,8 @@ def test_control_a_proxy_that_spools_fails_loudly(own_door: Any) -> None:
     assert "Permission denied" in own_door.log("error.log")
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/readyz", "/healthz"])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/glm-4v", "/readyz", "/healthz"])
 def test_where_no_body_belongs_none_is_taken(door: Any, path: str) -> None:
     answer = door.request("GET", path, body=bytes(2000))
     assert (answer.status, answer.code) == (413, "request_too_large")
+    assert "24m" not in answer.json["error"]["message"]
