@@ -49,7 +49,7 @@ class VisionSettings(Settings):
         400_000, ge=1_000, description="Tokens of prompts that may wait, shared by principals; more are answered 429."
     )
     audit_full: Literal["refuse", "continue"] = Field(
-        "refuse", description="When the audit log takes no line: refuse requests (503), or answer, count and alarm."
+        "refuse", description="When the audit log takes no line: refuse requests (503), or answer without one."
     )
     audit_text: int = Field(
         0, ge=0, le=500, description="Characters of each question that the audit log keeps in clear; 0 keeps none."

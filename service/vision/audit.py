@@ -28,6 +28,8 @@ PATIENCE = 10.0
 """Seconds that an answer waits for its line."""
 _KEY = "casemate.audit"
 _API_KEY = re.compile(r"csm_[A-Za-z0-9_-]+")
+_LOOKED_AT = 20
+"""Characters for each that is kept: of runs of blanks one is left, and an API key becomes seven characters."""
 _UNTOLD = frozenset({"began", "begun", "ended"})
 _RESULTS = frozenset({"tokens_out", "response_length", "finish", "reason"})
 
@@ -230,5 +232,6 @@ class Auditor:
 def summary(turns: Iterable[Turn], most: int) -> str:
     """The beginning of what the user said last, in one line; without characters that steer, and without API keys."""
     said = [" ".join(turn.texts) for turn in turns if turn.role == "user"]
-    shown = "".join(char if char.isprintable() else " " for char in (said or [""])[-1])
+    beginning = (said or [""])[-1][: _LOOKED_AT * most]  # All of a long text would take seconds.
+    shown = "".join(char if char.isprintable() else " " for char in beginning)
     return _API_KEY.sub("csm_...", " ".join(shown.split()))[:most]

@@ -13,6 +13,8 @@ from service.vision.errors import ApiError, invalid
 from service.vision.messages import Message, Strict
 
 _LONGEST_PATH = 200
+_MOST_BRACES = 50_000
+"""Each part of a message has one. More are no question for any model, and 700,000 would hold Python's lock for 3 s."""
 """Of the path to a fault: a field that is not supported may have a name of megabytes."""
 
 _NEUTRAL: dict[str, tuple[object, ...]] = {
@@ -92,6 +94,8 @@ class ChatRequest(Strict):
 def parse(body: bytes | bytearray) -> ChatRequest:
     """Raises ApiError: 400 with the path of the first fault."""
     rest, attachments = detach(body)
+    if rest.count(b"{") > _MOST_BRACES:
+        raise invalid(f"messages: more than {_MOST_BRACES} braces, expected fewer parts or a shorter text", "messages")
     if attachments:
         with contextlib.suppress(ValidationError):
             asked = ChatRequest.model_validate_json(rest, context=attachments)

@@ -27,7 +27,7 @@ _BETWEEN_TOKENS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _DECODE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 _TOKENS = (1, 4, 16, 64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-_CODES = ("audit_unavailable", "engine_failed", "internal_error", "out_of_memory", "queue_full")
+_CODES = ("audit_unavailable", "engine_failed", "engine_stuck", "internal_error", "out_of_memory", "queue_full")
 """Those that alarms are about are told as 0 from the start: in a rate the first of a new series does not count."""
 _LAG_EVERY = 0.25  # Seconds.
 

@@ -48,11 +48,16 @@ class Reader:
         decoders = min(_MOST_DECODERS, max(1, int(cpus()) - 1))
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
 
-    async def parse(self, body: list[bytes]) -> ChatRequest:
-        """Raises ApiError. Large ones elsewhere: a few that end together would hold the event loop up for long."""
+    async def parse(self, body: list[bytes], note: Callable[[ChatRequest], None]) -> ChatRequest:
+        """Also have it noted. Raises ApiError.
+
+        Large ones elsewhere: a few that end together would hold the event loop up for long.
+        """
 
         def whole() -> ChatRequest:
-            return parse(b"".join(body))
+            asked = parse(b"".join(body))
+            note(asked)
+            return asked
 
         if sum(map(len, body)) < _LARGE_BODY:
             return whole()

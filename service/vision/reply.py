@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -111,10 +112,9 @@ class Reply:
         self._held = held
 
     def _say(self, last: bool) -> list[Piece]:
-        while (found := _find(self._held, self._markers))[1]:
-            at, marker = found
-            self._said += self._held[:at]
-            self._held = self._held[at + len(marker) :]
+        if _find(self._held, self._markers)[1]:
+            *before, self._held = re.split("|".join(map(re.escape, self._markers)), self._held)
+            self._said += "".join(before)
         text, self._held = _cut(self._held, self._markers, last)
         self._said += text
         at, stop = _find(self._said, self._stops)

@@ -21,8 +21,8 @@ from service.vision.reading import Reader
 from service.vision.rounds import Rounds
 
 _LONGEST_SILENCE = 300.0
-"""Seconds. Each layer is a sign of life: one of GLM-4.6V-Flash's reads 32,768 tokens in about 90 s on four cores
-(2.2e13 operations, 6e10 a second each, as measured in bf16), and all of them in an hour.
+"""Seconds. Each layer is a sign of life (of what is compiled, only its end): one of GLM-4.6V-Flash's reads 32,768
+tokens in about 90 s on four cores (2.2e13 operations, 6e10 a second each, as measured in bf16), all of them in an hour.
 """
 
 

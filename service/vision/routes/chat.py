@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -14,7 +16,7 @@ from service.vision.contract import ChatRequest
 from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
-from service.vision.errors import ApiError
+from service.vision.errors import ApiError, invalid
 from service.vision.reading import refused, words
 from service.vision.rounds import Rounds
 from service.vision.serving import Serving, identified, of
@@ -43,12 +45,10 @@ async def complete(request: Request) -> Response:
     serving = of(request)
     line, place = await _enter(serving, request)
     try:
-        asked = await serving.reader.parse(await _body(serving, request))
+        asked = await serving.reader.parse(await _body(serving, request), partial(_note, serving, line))
         line.mark("body")
-        line.stream = bool(asked.stream)
-        serving.auditor.read(words(asked.messages), asked.user, line)
         serving.reader.check(asked)
-        place.widen(asked.n or 1)
+        _widen(place, asked.n or 1, serving.admission.most)
         if asked.stream:
             answering = await unless_gone(request.receive, _begin(serving, asked, line))
             usage = asked.stream_options is not None and asked.stream_options.include_usage
@@ -70,6 +70,17 @@ async def _enter(serving: Serving, request: Request) -> tuple[Entry, Place]:
     except ApiError:
         await body.discard(request, *_bounds(serving))
         raise
+
+
+def _note(serving: Serving, line: Entry, asked: ChatRequest) -> None:
+    line.stream = bool(asked.stream)
+    serving.auditor.read(words(asked.messages), asked.user, line)
+
+
+def _widen(place: Place, answers: int, most: int) -> None:
+    if answers > most:
+        raise invalid(f"n: {answers}, expected at most {most}, as many as there are places", "n")
+    place.widen(answers)
 
 
 async def _body(serving: Serving, request: Request) -> list[bytes]:

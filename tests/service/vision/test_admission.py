@@ -55,6 +55,17 @@ def test_closed() -> None:
         assert (refused.value.status, refused.value.code) == (503, "stopping")
 
 
+def test_more_answers_than_there_are_places_can_never_be_had(tmp_path: Path) -> None:
+    running = Running(tmp_path, ScriptedEngine(width=1), queue=1).start()
+    try:
+        refused = running.ask(n=3)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
+        assert "expected at most 2" in refused.json()["error"]["message"]
+        assert running.ask(n=2).status_code == 200
+    finally:
+        running.stop()
+
+
 def test_a_full_queue_answers_at_once_and_is_not_ready(tmp_path: Path) -> None:
     engine = ScriptedEngine(script=["a", 0.4, "b"], width=1)
     running = Running(tmp_path, engine, queue=1).start()

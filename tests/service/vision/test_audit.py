@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from service.ledger import Ledger, LedgerError
+from service.vision.audit import summary
+from service.vision.conversation import Turn
 from service.vision.engine.protocol import JobFailed
 from tests.service.vision.running import Running, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine
@@ -175,6 +177,17 @@ def test_a_client_that_leaves_while_sending(service: Running) -> None:
     (line,) = service.lines(1)
     assert (line["status"], line["reason"]) == (499, "cancelled")
     assert service.serving.admission.inside == 0
+
+
+def test_of_a_long_text_no_more_is_looked_at_than_is_kept() -> None:
+    """Against a look at all of it, as the control."""
+    text = "a \x1b" * 1_000_000
+    began = time.process_time()
+    assert all(char.isprintable() for char in text.replace("\x1b", " "))
+    all_of_it = time.process_time() - began
+    began = time.process_time()
+    assert summary([Turn("user", (text,))], 40) == " ".join("a" * 20) + " "
+    assert time.process_time() - began < all_of_it / 4
 
 
 def test_the_line_is_written_before_the_answer_is_out(service: Running) -> None:

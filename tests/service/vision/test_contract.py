@@ -104,6 +104,13 @@ def test_codes() -> None:
     assert refusal(messages=[{"role": "user"}])[1] == "missing_parameter"
 
 
+def test_a_million_parts_are_refused_before_they_are_made() -> None:
+    """Control: as many as may come are taken."""
+    few, many = (user(*[""] * count) for count in (40_000, 60_000))
+    assert len(parsed(messages=[few]).messages[0].content) == 40_000
+    assert refusal(messages=[many]) == ("messages", "invalid_value")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nul"])
 def test_what_is_no_json(body: bytes) -> None:
     with pytest.raises(ApiError) as refused:

@@ -95,7 +95,7 @@ def test_everything_that_a_client_does(official: tuple[Any, Got], service: Runni
     with pytest.raises(openai.BadRequestError) as wrong:
         got(client.chat.completions.create(**ASK, temperature=9))
     assert (wrong.value.code, wrong.value.param) == ("invalid_value", "temperature")
-    place = service.serving.admission.enter(6)
+    place = service.serving.admission.enter("somebody", 6)
     with pytest.raises(openai.RateLimitError) as full:
         got(client.with_options(max_retries=0).chat.completions.create(**ASK))
     place.leave()

@@ -1,5 +1,7 @@
 """What was thought, what is said, and where it stops, however the text is cut."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +104,17 @@ def test_a_prompt_may_have_opened_the_thinking() -> None:
 )
 def test_stop_strings(text: str, stops: list[str], expected: str) -> None:
     assert joined(pieces([text], stops))[1] == expected
+
+
+def test_thinking_of_nothing_but_markers_ends_at_once() -> None:
+    """Control: what is looked through once takes as long for each marker, whatever there is of them."""
+
+    def seconds(markers: int) -> float:
+        began = time.process_time()
+        assert joined(pieces(["<think>a" + "</answer>" * markers]))[1] == "a"
+        return time.process_time() - began
+
+    assert seconds(32_000) < 50 * max(seconds(2_000), 0.001)
 
 
 def test_a_stop_string_in_the_thinking_stops_nothing() -> None:
