@@ -95,6 +95,12 @@ def closed(service: Running, _: ScriptedEngine) -> None:
     service.ask()
 
 
+def full(service: Running, _: ScriptedEngine) -> None:
+    others = service.serving.admission.enter("others", service.serving.admission.most)
+    service.ask()
+    others.leave()
+
+
 def broken(service: Running, engine: ScriptedEngine) -> None:
     engine.jobs = None  # type: ignore[assignment]
     service.ask()
@@ -163,7 +169,8 @@ WAYS: dict[str, tuple[Way, int, str | None]] = {
     "a wrong method of the figures": (got("OPTIONS", "/metrics"), 405, "method_not_allowed"),
     "too large": (lambda service, _: service.ask(b" " * 4001), 413, "request_too_large"),
     "too slow": (too_slow, 408, "request_timeout"),
-    "full": (asked(n=4), 429, "queue_full"),
+    "full": (full, 429, "queue_full"),
+    "more answers than places": (asked(n=4), 400, "invalid_value"),
     "loading": (in_state("loading"), 503, "engine_loading"),
     "engine dead": (in_state("failed"), 503, "engine_failed"),
     "stopping": (closed, 503, "stopping"),

@@ -23,7 +23,7 @@ def test_codes_in_alarms_are_told_from_the_start() -> None:
         for part in re.findall(r'code=~?"([^"]+)"', rule["expr"])
         for code in part.split("|")
     }
-    assert len(codes) == 5
+    assert len(codes) == 6
     assert codes == set(re.findall(r'request_failures_total\{code="(\w+)"\} 0\.0', exposition()))
 
 
