@@ -1,6 +1,7 @@
-"""The real door and gate before a test's own service: `door.py SOCKET KEY` stays until its input ends.
+"""The real door and gate before a test's own service: `door.py SOCKET KEY SECONDS`, stays until its input ends.
 
-It tells the door's port and the certificate of the CA that clients must trust.
+It tells the door's port and the certificate of the CA that clients must trust; SECONDS is `read_seconds`, also
+one that the settings refuse.
 
 A process of its own: the deploy renders the door, and its greenlets replace the threads that the service needs.
 """
@@ -15,7 +16,7 @@ from deploy.paths import ROOT
 from service.gate.keys import digest, parse
 from tests.templates.proxy.conftest import Door, new_door
 
-SOCKET, KEY = sys.argv[1:3]
+SOCKET, KEY, SECONDS = sys.argv[1:4]
 
 
 class BeforeTheService(Door):
@@ -43,6 +44,7 @@ class BeforeTheService(Door):
 
 if __name__ == "__main__":
     with new_door(BeforeTheService) as door:
+        door.settings = door.settings.model_copy(update={"read_seconds": int(SECONDS)})
         door.start()
         print(door.settings.port, door.settings.ca / "ca.pem", flush=True)
         sys.stdin.read()

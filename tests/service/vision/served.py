@@ -15,7 +15,7 @@ from service.vision.engine.protocol import Engine
 from tests.service.vision.running import Running
 
 NAME = "vision.example.org"
-KEY = new_key("alice")
+KEY = new_key("demo")
 ROOT = Path(__file__).resolve().parents[3]
 CAN_BE_SERVED = bool(shutil.which("nginx")) and os.getuid() == 0
 """The door's workers are another user, whom only root can become."""
@@ -30,13 +30,14 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def served(engine: Engine) -> Iterator[Served]:
-    """Start all three."""
+def served(engine: Engine, read_seconds: int = 300) -> Iterator[Served]:
+    """Start all three; the door bears a silence of `read_seconds`."""
     # Pytest's own directories are closed to the door's workers.
     directory = Path(tempfile.mkdtemp(prefix="casemate-served-"))
     directory.chmod(0o755)
     running = Running(directory, engine).start()
-    command = [sys.executable, "-m", "tests.service.vision.door", str(running.configuration.socket), KEY]
+    given = [str(running.configuration.socket), KEY, str(read_seconds)]
+    command = [sys.executable, "-m", "tests.service.vision.door", *given]
     door = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert door.stdin
     assert door.stdout

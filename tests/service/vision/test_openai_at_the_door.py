@@ -23,12 +23,14 @@ pytestmark = [
 ]
 
 ASK: dict[str, Any] = {"model": "glm-4v", "messages": question()["messages"]}
+SILENCE = 1
+"""Seconds that the door bears."""
 Got = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="module")
 def at_the_door() -> Iterator[Served]:
-    with served(ScriptedEngine()) as found:
+    with served(ScriptedEngine(), SILENCE) as found:
         yield found
 
 
@@ -87,10 +89,10 @@ def test_everything_that_a_client_does(official: tuple[Any, Got], service: Runni
     *chunks, last = got(client.chat.completions.create(**ASK, stream=True, stream_options={"include_usage": True}))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "It is red."
     assert (last.choices, last.usage.total_tokens) == ([], 10)
-    assert {line["principal"] for line in service.lines(8)} == {"alice"}
+    assert {line["principal"] for line in service.lines(8)} == {"demo"}
 
     with pytest.raises(openai.AuthenticationError, match="refused") as stranger:
-        got(client.with_options(api_key=new_key("alice")).models.list())
+        got(client.with_options(api_key=new_key("demo")).models.list())
     assert (stranger.value.code, stranger.value.type) == ("invalid_api_key", "authentication_error")
     with pytest.raises(openai.BadRequestError) as wrong:
         got(client.chat.completions.create(**ASK, temperature=9))
@@ -104,3 +106,19 @@ def test_everything_that_a_client_does(official: tuple[Any, Got], service: Runni
     with pytest.raises(openai.InternalServerError):
         got(client.chat.completions.create(**ASK))
     assert [line["status"] for line in service.lines(11)[8:]] == [400, 429, 500], "what fails again is asked once"
+
+
+def test_a_long_answer_is_asked_for_once_and_a_stream_is_what_helps(
+    official: tuple[Any, Got], service: Running, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, got = official
+    engine.script = ["It is", SILENCE + 1.0, " red."]
+    with pytest.raises(openai.InternalServerError, match=f"silent for {SILENCE} seconds; ask for a stream") as late:
+        got(client.chat.completions.create(**ASK))
+    assert (late.value.status_code, late.value.code, late.value.type) == (504, "timeout", "server_error")
+    assert late.value.response.headers["x-should-retry"] == "false"
+    assert [line["status"] for line in service.lines(1)] == [499]
+    assert [generation.cancelled for generation in engine.generations] == [True]
+    monkeypatch.setattr("service.vision.stream._SILENCE", SILENCE / 4)
+    chunks = got(client.chat.completions.create(**ASK, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "It is red."

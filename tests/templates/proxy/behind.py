@@ -80,7 +80,7 @@ class Gate(Answering):
 
 
 class Vision(Answering):
-    """Echoes what it got; streams, misbehaves, is busy or silent where the body asks for it."""
+    """Echoes what it got; streams, misbehaves or is busy where the body asks for it."""
 
     def do_GET(self) -> None:
         headers = {"Cache-Control": "public", "ETag": '"v1"', "Content-Security-Policy": "default-src 'none'"}
@@ -99,8 +99,6 @@ class Vision(Answering):
         seen = self.note(body)
         if body == b"stream":
             self.stream()
-        elif b'"silent"' in body:
-            time.sleep(60)
         elif body == b"busy":
             self.send(429, {"Retry-After": "7", "Content-Type": "application/json"}, b'{"error":{"code":"queue_full"}}')
         elif body == b"steer":

@@ -42,7 +42,7 @@ def test_stop_keeps_what_came_and_frees_the_model(visit: Visit, engine: Scripted
     expect(visit.send).to_have_accessible_name("Stop")
     visit.send.click()
     visit.answered("It is")
-    expect(visit.page.get_by_text("You stopped this answer.")).to_be_visible()
+    expect(visit.page.locator("p", has_text="You stopped this answer.")).to_be_visible()
     expect(visit.send).to_have_accessible_name("Send")
     visit.until(lambda: engine.generations[0].cancelled)
 
