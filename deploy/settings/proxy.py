@@ -26,7 +26,12 @@ class ProxySettings(Settings):
         STATE / "ca", description="Directory of the private CA (made when absent); clients trust its ca.pem."
     )
     max_body: Size = Field("24m", description="Largest request; held in memory, never on disk.")
-    read_seconds: int = Field(300, ge=5, le=3600, description="Longest silence of the model within an answer.")
+    read_seconds: int = Field(
+        300,
+        ge=20,
+        le=3600,
+        description="Longest silence of the model within an answer; a stream is never so long silent.",
+    )
     requests_per_second: int = Field(
         50, ge=1, le=10_000, description="Requests a second from one client address; twice as many in a burst."
     )

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from deploy.components import proxy
 from deploy.facts.observed import Observed
 from deploy.settings.host import HostSettings
+from service.vision import stream
 
 SWITCHES = {"net.ipv6.conf.all.disable_ipv6": "0"}
 
@@ -127,3 +129,9 @@ def test_the_oldest_nginx_rejects_strangers_too() -> None:
 def test_settings_that_make_no_door_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         settings(**wrong)
+
+
+def test_the_door_cannot_be_set_to_cut_a_stream_between_two_of_its_comments() -> None:
+    with pytest.raises(ValidationError, match="read_seconds"):
+        settings(read_seconds=int(stream._SILENCE))
+    assert settings(read_seconds=20).proxy.read_seconds > stream._SILENCE
