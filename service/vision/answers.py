@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Usage(BaseModel):
@@ -75,13 +75,26 @@ class Chunk(BaseModel):
     usage: Usage | None = None
 
 
+class ModelLimits(BaseModel):
+    """What one request may bring, by the names of the settings."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    max_pictures: int = Field(description="Pictures in a request, those of earlier turns among them.")
+    max_pixels: int = Field(description="A larger picture is scaled down to this many pixels: sending more is in vain.")
+    max_picture_pixels: int = Field(description="Pixels of a picture as it is sent; one with more is refused.")
+    max_picture_bytes: int = Field(description="Bytes of a picture's file, before base64; a larger one is refused.")
+    max_body_bytes: int = Field(description="Bytes of a request, base64 and all; the proxy may allow fewer.")
+
+
 class Model(BaseModel):
-    """A name that the loaded model answers to."""
+    """A name that the loaded model answers to, and how much it takes at once."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: Literal["casemate"] = "casemate"
+    limits: ModelLimits
 
 
 class Models(BaseModel):

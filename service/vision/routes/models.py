@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from service.vision.answers import Failure, Model, Models
+from service.vision.answers import Failure, Model, ModelLimits, Models
 from service.vision.errors import ApiError
 from service.vision.reading import ALIAS
 from service.vision.serving import Serving, identified, of
@@ -31,4 +31,5 @@ async def model(request: Request, name: str) -> Model:
 
 def _models(serving: Serving) -> list[Model]:
     names = dict.fromkeys((serving.configuration.model_name, ALIAS))
-    return [Model(id=name, created=serving.since) for name in names]
+    limits = ModelLimits.model_validate(serving.configuration)
+    return [Model(id=name, created=serving.since, limits=limits) for name in names]

@@ -57,6 +57,18 @@ def test_a_conversation(official: openai.OpenAI, engine: ScriptedEngine) -> None
     assert official.models.retrieve("glm-4v").owned_by == "casemate"
 
 
+def test_the_models_tell_how_much_they_take(official: openai.OpenAI) -> None:
+    limits = {
+        "max_pictures": 8,
+        "max_pixels": 1_300_000,
+        "max_picture_pixels": 25_000_000,
+        "max_picture_bytes": 10_000_000,
+        "max_body_bytes": 20_000_000,
+    }
+    assert [model.model_extra for model in official.models.list()] == [{"limits": limits}] * 2
+    assert official.models.retrieve("micro").model_extra == {"limits": limits}
+
+
 def test_every_option_reaches_the_engine(official: openai.OpenAI, engine: ScriptedEngine, service: Running) -> None:
     url = {"url": data_url(picture("blue", kind="WEBP"), "webp"), "detail": "low"}
     messages: Any = [
