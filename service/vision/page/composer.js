@@ -1,108 +1,90 @@
-/** Where a question is written and pictures are chosen, dropped or pasted. */
+/** Where a question is written. */
 
-import { byId, element, icon } from "./element.js";
-import { MOST_IN_A_CONVERSATION, picture } from "./pictures.js";
+import { announce } from "./announce.js";
+import { chosenPictures } from "./chosen.js";
+import { byId, icon } from "./element.js";
 import { onLanguage, say } from "./words.js";
 
-const MOST_HEIGHT = 220;
+/** Whether a key goes to an input method, which chooses a word by Enter and gives one up by Escape; Safari tells it by
+ * 229 only, after the composition's end. */
+export const composes = (event) => event.isComposing || event.keyCode === 229;
 
-/** `room` tells how many pictures may still be added; `ask` and `stop` are what the button does; `tell` shows a fault. */
-export function composer({ room, ask, stop, tell }) {
+/** `busy` says whether an answer is on its way; `weigh` what a request would hold with a text and pictures more; `ask`
+ * and `stop` are what the button does; `tell` shows a sentence. */
+export function composer({ busy, weigh, ask, stop, tell }) {
   const text = byId("question");
   const button = byId("send");
-  const list = byId("pictures");
-  let chosen = []; // {blob, width, height, name, url}
-  let asking = false;
+  const hint = byId("hint");
+  let held = false; // To be sent as soon as its pictures are ready.
+  const pictures = chosenPictures({
+    weigh: (chosen) => weigh(text.value, chosen),
+    changed() {
+      if (held && !pictures.coming()) send();
+      refresh();
+    },
+    failed(sentence) {
+      if (held) pictures.seen(); // The next Enter comes after it.
+      held = false;
+      tell(sentence);
+    },
+  });
 
   function refresh() {
-    const label = say(asking ? "stop" : "send");
-    button.replaceChildren(icon(asking ? "stop" : "send"));
+    const label = say(busy() ? "stop" : held ? "held" : "send");
+    button.replaceChildren(icon(busy() ? "stop" : "send"));
     button.setAttribute("aria-label", label);
     button.title = label;
-    button.disabled = !asking && !text.value.trim();
+    button.disabled = !busy() && !text.value.trim();
+    button.classList.toggle("held", held);
+    hint.textContent = say(held ? "held" : "hint");
+    hint.classList.toggle("now", held);
     text.style.height = "auto";
-    text.style.height = `${Math.min(text.scrollHeight, MOST_HEIGHT)}px`;
-    list.hidden = chosen.length === 0;
-    list.replaceChildren(...chosen.map(thumbnail));
-  }
-
-  function thumbnail(one, index) {
-    const number = index + 1;
-    const label = say("unchoose", { number });
-    const remove = element("button", { type: "button", class: "round", "aria-label": label }, icon("close"));
-    remove.addEventListener("click", () => drop(one));
-    return element("li", {}, element("img", { src: one.url, alt: one.name || say("picture", { number }) }), remove);
-  }
-
-  function drop(one) {
-    const at = chosen.indexOf(one);
-    URL.revokeObjectURL(one.url);
-    chosen = chosen.filter((other) => other !== one);
-    refresh();
-    (list.querySelectorAll("button")[Math.min(at, chosen.length - 1)] ?? text).focus();
-  }
-
-  async function add(files) {
-    for (const file of files) {
-      if (chosen.length >= room()) {
-        tell("tooMany", { most: MOST_IN_A_CONVERSATION });
-        break;
-      }
-      try {
-        const made = await picture(file);
-        chosen.push({ ...made, url: URL.createObjectURL(made.blob) });
-      } catch {
-        tell("notPicture", { name: file.name });
-      }
-    }
-    refresh();
+    text.style.height = `${text.scrollHeight}px`;
   }
 
   function send() {
+    held = false;
     const asked = text.value.trim();
-    if (!asked || asking) return;
-    const pictures = chosen.map(({ url, ...kept }) => (URL.revokeObjectURL(url), kept));
+    if (!asked || busy()) return;
+    if (pictures.coming()) {
+      held = true;
+      announce(say("held"));
+      return;
+    }
+    const taken = pictures.take();
+    if (!taken) return;
     text.value = "";
-    chosen = [];
-    refresh();
-    ask(asked, pictures);
+    ask(asked, taken);
   }
 
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (asking) stop();
+    if (busy()) stop();
     else send();
+    refresh();
   });
-  text.addEventListener("input", refresh);
+  text.addEventListener("input", () => {
+    pictures.seen();
+    refresh();
+  });
   text.addEventListener("keydown", (event) => {
-    // While an input method composes, Enter chooses a word; Safari tells so by 229 only.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
     event.preventDefault();
     send();
+    refresh();
   });
-  byId("choose").addEventListener("click", () => byId("files").click());
-  byId("files").addEventListener("change", async (event) => {
-    await add([...event.target.files]);
-    event.target.value = "";
-    text.focus();
-  });
-  document.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
-    event.preventDefault();
-    add(files);
-  });
-  droppable(add);
-  onLanguage(refresh);
+  onLanguage(pictures.refresh);
 
   return {
+    refresh,
     suggest(words) {
       text.value = words;
       refresh();
       text.focus();
     },
-    asking(now) {
-      asking = now;
+    /** What waits for its pictures is not sent by itself any more. */
+    release() {
+      held = false;
       refresh();
     },
     /** Not where that would bring up a keyboard over half of the screen. */
@@ -110,26 +92,4 @@ export function composer({ room, ask, stop, tell }) {
       if (window.matchMedia("(hover: hover)").matches) text.focus();
     },
   };
-}
-
-/** The whole window takes pictures. */
-function droppable(add) {
-  const veil = byId("drop");
-  const carries = (event) => event.dataTransfer?.types.includes("Files");
-  for (const name of ["dragenter", "dragover"]) {
-    document.addEventListener(name, (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      veil.hidden = false;
-    });
-  }
-  document.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) veil.hidden = true;
-  });
-  document.addEventListener("drop", (event) => {
-    veil.hidden = true;
-    if (!carries(event)) return;
-    event.preventDefault();
-    add([...event.dataTransfer.files]);
-  });
 }

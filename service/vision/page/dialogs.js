@@ -4,8 +4,34 @@ import { byId } from "./element.js";
 import { key } from "./key.js";
 import { say } from "./words.js";
 
-/** Ask for the key, saying why; true when there is a new one. `forgotten` is called on signing out. */
-export function askForKey(why, forgotten = () => {}) {
+/** What `work` gives with the key's headers; a key that is missing or refused is asked for, and then it is done anew. */
+export async function withKey(work) {
+  for (;;) {
+    const headers = key.headers();
+    try {
+      return await work(headers);
+    } catch (error) {
+      if (error.kind !== "key") throw error;
+      if (key.headers().Authorization !== headers.Authorization) continue; // Another one was given meanwhile.
+      const why = key.held() ? "keyRefused" : "keyAsked";
+      key.forget();
+      if (!(await askForKey(why))) throw error;
+    }
+  }
+}
+
+let asking = null;
+
+/** Ask for the key, saying why; true when there is a new one. `forgotten` is called on signing out. Who asks while
+ * somebody is asked already gets the same answer. */
+export function askForKey(why, forgotten) {
+  asking ??= openForKey(why, forgotten).finally(() => {
+    asking = null;
+  });
+  return asking;
+}
+
+function openForKey(why, forgotten = () => {}) {
   const dialog = byId("key-dialog");
   const input = byId("key-input");
   byId("key-more").textContent = say(why);

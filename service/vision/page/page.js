@@ -1,107 +1,93 @@
 /** Puts the parts together: one conversation is open, and at most one answer is on its way. */
 
 import { announce } from "./announce.js";
-import { composer } from "./composer.js";
-import { emptyAnswer, messages, newConversation, pictureCount, question } from "./conversation.js";
-import { askForKey, sure } from "./dialogs.js";
+import { composer, composes } from "./composer.js";
+import { emptyAnswer, messages, newConversation, question, weight } from "./conversation.js";
+import { askForKey, sure, withKey } from "./dialogs.js";
 import { byId, element, icon } from "./element.js";
 import { history } from "./history.js";
 import { key } from "./key.js";
-import { MOST_IN_A_CONVERSATION } from "./pictures.js";
 import { shelf, titleOf } from "./shelf.js";
 import { ask } from "./stream.js";
 import { thread } from "./thread.js";
+import { plain } from "./trouble.js";
+import { underway } from "./underway.js";
 import { fill, named, onLanguage, other, say, sayTrouble, switchLanguage } from "./words.js";
 
 const TITLE_LENGTH = 60;
 let open = newConversation();
 let kept = []; // All conversations, the newest first.
-let underway = null; // The AbortController of the answer on its way.
 
+const answers = underway(() => write.refresh());
 const write = composer({
-  room: () => MOST_IN_A_CONVERSATION - pictureCount(open),
+  busy: answers.busy,
+  weigh: (text, pictures) => weight(open, text, pictures),
   ask: begin,
-  stop,
-  tell: (name, values) => notice(say(name, values)),
+  stop: answers.stop,
+  tell: notice,
 });
 const talk = thread({ again });
 const list = shelf({ choose, remove, fresh: () => show(newConversation()), clear });
 
 async function begin(text, pictures) {
+  const signal = answers.begin();
+  if (!signal) return;
   notice("");
   open.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_LENGTH);
   const asked = question(text, pictures);
   open.turns.push(asked);
   talk.add(asked, open.turns);
-  await answer();
+  await answer(signal);
 }
 
-async function again() {
+async function again(turn) {
+  if (turn !== open.turns.at(-1)) return;
+  const signal = answers.begin();
+  if (!signal) return;
   open.turns.pop();
   talk.open(open.turns);
   write.focus();
-  await answer();
+  await answer(signal);
 }
 
 /** Answer the last question of the open conversation. */
-async function answer() {
+async function answer(signal) {
   const conversation = open;
   const { turns } = conversation;
-  const control = new AbortController();
   const turn = emptyAnswer();
   turns.push(turn);
-  underway = control;
-  write.asking(true);
   talk.add(turn, turns);
   announce(say("answering"));
   await keep(conversation);
   try {
-    await listen(conversation, turn, control.signal);
+    await listen(conversation, turn, signal);
     announce(say("answered"));
     announce(turn.text);
   } catch (error) {
-    turn.ending = control.signal.aborted
-      ? "stopped"
-      : { kind: error.kind ?? "failed", seconds: error.seconds ?? null, detail: error.detail ?? "" };
+    turn.ending = signal.aborted ? "stopped" : plain(error);
     announce(typeof turn.ending === "string" ? say(turn.ending) : sayTrouble(turn.ending));
   }
-  if (underway === control) {
-    underway = null;
-    write.asking(false);
-  }
+  answers.end(signal);
   talk.show(turn, turns);
   await keep(conversation);
 }
 
-/** Take the answer as it comes; a refused key is asked for, and then the question again. */
+/** Take the answer as it comes. */
 async function listen(conversation, turn, signal) {
   const sent = await messages(conversation);
-  for (;;) {
-    try {
-      for await (const piece of ask(sent, key.headers(), signal)) {
-        turn.reasoning += piece.reasoning ?? "";
-        turn.text += piece.content ?? "";
-        turn.ending = piece.finish ?? turn.ending;
-        talk.update(turn, conversation.turns);
-      }
-      return;
-    } catch (error) {
-      if (error.kind !== "key") throw error;
-      const why = key.held() ? "keyRefused" : "keyAsked";
-      key.forget();
-      if (!(await askForKey(why))) throw error;
+  await withKey(async (headers) => {
+    for await (const piece of ask(sent, headers, signal)) {
+      turn.reasoning += piece.reasoning ?? "";
+      turn.text += piece.content ?? "";
+      turn.ending = piece.finish ?? turn.ending;
+      talk.update(turn, conversation.turns);
     }
-  }
-}
-
-function stop() {
-  underway?.abort();
-  underway = null;
-  write.asking(false);
+  });
 }
 
 function show(conversation) {
-  stop();
+  answers.stop();
+  write.release();
   notice("");
   open = conversation;
   talk.open(open.turns);
@@ -118,17 +104,17 @@ async function choose(id) {
 async function remove(conversation) {
   const title = titleOf(conversation);
   if (!(await sure(say("removeSure", { title }), say("removeYes")))) return;
-  await history.remove(conversation.id);
-  kept = kept.filter((one) => one.id !== conversation.id);
+  kept = kept.filter((one) => one.id !== conversation.id); // First: what is not among them is not saved again.
   if (conversation.id === open.id) show(newConversation());
   refresh();
+  await history.remove(conversation.id);
 }
 
 async function clear() {
   if (!(await sure(say("clearSure"), say("clear")))) return;
-  await history.clear();
   kept = [];
   show(newConversation());
+  await history.clear();
 }
 
 async function keep(conversation) {
@@ -152,7 +138,10 @@ function notice(text) {
   const place = byId("notice");
   place.hidden = !text;
   const close = element("button", { type: "button", class: "round", "aria-label": say("close") }, icon("close"));
-  close.addEventListener("click", () => notice(""));
+  close.addEventListener("click", () => {
+    notice("");
+    write.focus();
+  });
   place.replaceChildren(...(text ? [element("p", {}, text), close] : []));
 }
 
@@ -167,20 +156,21 @@ byId("key").addEventListener("click", () => {
   askForKey(key.held() ? "keyHeld" : "keyAsked", () => notice(say("signedOut")));
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && underway && !document.querySelector("dialog[open]")) stop();
+  if (event.key !== "Escape" || composes(event) || document.querySelector("dialog[open]")) return;
+  if (!list.close()) answers.stop();
 });
 onLanguage(() => {
   fill();
   byId("language").textContent = named(other());
   byId("language").lang = other();
   byId("suggestions").replaceChildren(...say("suggestions").map(suggestion));
-  if (!underway) talk.open(open.turns);
+  talk.open(open.turns);
   refresh();
 });
 kept = await history.all();
 for (const { turns } of kept) {
   // The page was left while this was being answered.
-  for (const turn of turns) if (turn.ending === "asking") turn.ending = { kind: "broken", seconds: null, detail: "" };
+  for (const turn of turns) if (turn.ending === "asking") turn.ending = plain({ kind: "broken" });
 }
 refresh();
 write.focus();

@@ -13,6 +13,7 @@ export function shelf({ choose, remove, fresh, clear }) {
   const menu = byId("menu");
   const curtain = byId("curtain");
   const list = byId("conversations");
+  let drawn = "";
 
   function move(open) {
     const asDrawer = narrow.matches;
@@ -23,10 +24,12 @@ export function shelf({ choose, remove, fresh, clear }) {
     menu.setAttribute("aria-expanded", String(asDrawer && open));
   }
 
+  /** Whether there was a drawer to close. */
   function close() {
     const wasOpen = drawer.classList.contains("open");
     move(false);
     if (wasOpen) menu.focus();
+    return wasOpen;
   }
 
   menu.addEventListener("click", () => {
@@ -34,9 +37,6 @@ export function shelf({ choose, remove, fresh, clear }) {
     byId("new").focus();
   });
   curtain.addEventListener("click", close);
-  drawer.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") close();
-  });
   narrow.addEventListener("change", () => move(false));
   byId("new").addEventListener("click", () => {
     close();
@@ -54,14 +54,35 @@ export function shelf({ choose, remove, fresh, clear }) {
     });
     const bin = element("button", { type: "button", class: "round", "aria-label": say("remove", { title }) }, icon("remove"));
     bin.addEventListener("click", () => remove(conversation));
-    return element("li", {}, pick, bin);
+    return element("li", { "data-id": conversation.id }, pick, bin);
+  }
+
+  /** Where the focus goes when the rows are drawn anew: the same button, else the row that takes its place. */
+  function focusFrom(rows) {
+    const had = document.activeElement;
+    if (had === byId("clear")) return () => byId("clear").hidden && byId("new").focus();
+    const at = rows.findIndex((one) => one.contains(had));
+    if (at < 0) return () => {};
+    const { id } = rows[at].dataset;
+    const which = had.classList.contains("pick") ? ".pick" : ".round";
+    return (after) => {
+      const same = after.find((one) => one.dataset.id === id) ?? after[Math.min(at, after.length - 1)];
+      (same?.querySelector(which) ?? byId("new")).focus();
+    };
   }
 
   return {
+    close,
     show(conversations, openId) {
-      list.replaceChildren(...conversations.map((one) => row(one, one.id === openId)));
+      const now = JSON.stringify([openId, conversations.map((one) => [one.id, say("remove", { title: titleOf(one) })])]);
+      if (now === drawn) return;
+      drawn = now;
+      const restore = focusFrom([...list.children]);
+      const rows = conversations.map((one) => row(one, one.id === openId));
+      list.replaceChildren(...rows);
       byId("shelf-empty").hidden = conversations.length > 0;
       byId("clear").hidden = conversations.length === 0;
+      restore(rows);
     },
   };
 }

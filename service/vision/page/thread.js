@@ -8,13 +8,15 @@ import { say, sayTrouble } from "./words.js";
 const NEAR_THE_END = 80;
 const COPIED_MILLISECONDS = 2000;
 
-/** `again` asks the last question once more. */
+/** `again` is given the last answer, to be asked for once more. */
 export function thread({ again }) {
   const place = byId("thread");
   const scroller = byId("scroller");
   let drawn = new Map(); // Turn to its element.
   let urls = [];
   let waiting = null;
+  let follows = true; // Whether the end is in sight, and is kept there while anything above or below it grows.
+  let top = 0; // Where it was scrolled to.
 
   /** Draw all of it anew. */
   function open(turns) {
@@ -24,16 +26,35 @@ export function thread({ again }) {
     place.replaceChildren();
     for (const turn of turns) add(turn, turns);
     byId("welcome").hidden = turns.length > 0;
-    scroller.scrollTop = scroller.scrollHeight;
+    toEnd();
   }
+
+  function toEnd() {
+    follows = true;
+    scroller.scrollTop = place.children.length ? scroller.scrollHeight : 0;
+    top = scroller.scrollTop;
+  }
+
+  scroller.addEventListener("scroll", () => {
+    const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
+    follows = near || (follows && scroller.scrollTop >= top); // What grew since then does not count, what people do does.
+    top = scroller.scrollTop;
+  });
+  const grown = new ResizeObserver(() => {
+    if (follows) toEnd();
+  });
+  grown.observe(place);
+  grown.observe(scroller);
 
   function add(turn, turns) {
     byId("welcome").hidden = true;
     const made = turn.role === "user" ? asked(turn) : answered();
     drawn.set(turn, made);
     place.append(made);
+    const before = turns[turns.indexOf(turn) - 1];
+    if (before?.role === "assistant") show(before, turns); // It is not the last one any more.
     if (turn.role === "assistant") show(turn, turns);
-    scroller.scrollTop = scroller.scrollHeight;
+    toEnd();
   }
 
   function asked(turn) {
@@ -69,18 +90,18 @@ export function thread({ again }) {
   function show(turn, turns) {
     const made = drawn.get(turn);
     if (!made) return; // Another conversation is open by now.
-    const follows = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
     const [, thoughts, answer, ending] = made.children;
     made.setAttribute("aria-busy", String(turn.ending === "asking"));
     thoughts.hidden = !turn.reasoning;
     thoughts.firstElementChild.textContent = say(turn.ending === "asking" && !turn.text ? "thinking" : "thoughts");
     draw(thoughts.lastElementChild, turn.reasoning);
     draw(answer, turn.text);
-    if (made.dataset.ending !== JSON.stringify([turn.ending, turn.text !== ""])) {
-      made.dataset.ending = JSON.stringify([turn.ending, turn.text !== ""]);
-      ending.replaceChildren(...endings(turn, turn === turns.at(-1)));
+    const last = turn === turns.at(-1);
+    const now = JSON.stringify([turn.ending, turn.text !== "", last]);
+    if (made.dataset.ending !== now) {
+      made.dataset.ending = now;
+      ending.replaceChildren(...endings(turn, last));
     }
-    if (follows) scroller.scrollTop = scroller.scrollHeight;
   }
 
   function endings(turn, last) {
@@ -92,7 +113,7 @@ export function thread({ again }) {
     if (turn.text) actions.push(copyButton(turn));
     if (last && turn.ending !== "stop" && turn.ending !== "length") {
       const button = element("button", { type: "button", class: "plain" }, icon("again"), say("again"));
-      button.addEventListener("click", again);
+      button.addEventListener("click", () => again(turn));
       actions.push(button);
     }
     if (actions.length) found.push(element("div", { class: "actions" }, ...actions));

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.gate.keys import new_key
 from service.vision.engine.protocol import Engine
@@ -30,12 +30,12 @@ class Served(NamedTuple):
 
 
 @contextlib.contextmanager
-def served(engine: Engine, read_seconds: int = 300) -> Iterator[Served]:
-    """Start all three; the door bears a silence of `read_seconds`."""
+def served(engine: Engine, read_seconds: int = 300, **settings: Any) -> Iterator[Served]:
+    """Start all three; the door bears a silence of `read_seconds`, `settings` are the service's."""
     # Pytest's own directories are closed to the door's workers.
     directory = Path(tempfile.mkdtemp(prefix="casemate-served-"))
     directory.chmod(0o755)
-    running = Running(directory, engine).start()
+    running = Running(directory, engine, **settings).start()
     given = [str(running.configuration.socket), KEY, str(read_seconds)]
     command = [sys.executable, "-m", "tests.service.vision.door", *given]
     door = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

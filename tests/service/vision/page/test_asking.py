@@ -22,7 +22,8 @@ def test_a_picture_a_question_and_the_answer(visit: Visit, engine: ScriptedEngin
     expect(visit.page.locator(".asked img")).to_have_count(1)
     expect(visit.thumbnails).to_have_count(0)
     expect(visit.question).to_have_value("")
-    (line,) = service.lines(1)  # Of page and assets there is none.
+    limits, line = service.lines(2)  # Of page and assets there is none.
+    assert (limits["principal"], limits["route"], limits["status"]) == ("demo", "/v1/models", 200)
     assert (line["principal"], line["stream"], line["status"]) == ("demo", True, 200)
 
 
@@ -53,6 +54,48 @@ def test_escape_stops_too(visit: Visit, engine: ScriptedEngine) -> None:
     expect(visit.answers).to_have_text("It")
     visit.page.keyboard.press("Escape")
     visit.answered("It")
+
+
+def test_only_the_last_answer_can_be_asked_for_again(visit: Visit, engine: ScriptedEngine) -> None:
+    again = visit.page.get_by_role("button", name="Ask again")
+    engine.refusal = JobFailed("no memory", "out_of_memory", again=False)
+    visit.ask("First?")
+    expect(again).to_be_visible()
+    engine.refusal, engine.script = None, ["Red", 60.0]
+    stale = again.element_handle()
+    visit.ask("Second?")
+    expect(visit.answers.last).to_have_text("Red")
+    expect(again).to_have_count(0)
+    stale.evaluate("(button) => button.click()")  # As if somebody had been quicker than the page.
+    expect(visit.page.locator(".asked p")).to_have_text(["First?", "Second?"])
+    visit.send.click()
+    expect(visit.page.get_by_text("You stopped this answer.")).to_be_visible()
+    visit.until(lambda: engine.generations[-1].cancelled)
+    expect(again).to_have_count(1)
+    expect(visit.page.locator(".answered").last.get_by_role("button", name="Ask again")).to_be_visible()
+    stale.evaluate("(button) => button.click()")
+    engine.script = ["Blue."]
+    again.click()
+    expect(visit.answers).to_have_text(["", "Blue."])
+    expect(again).to_have_count(0)
+    assert len(engine.jobs) == 3
+
+
+def test_while_one_answer_is_on_its_way_no_other_is_begun(visit: Visit) -> None:
+    begun = visit.page.evaluate("""async () => {
+        const { underway } = await import("/page/underway.js");
+        let changes = 0;
+        const answers = underway(() => { changes += 1; });
+        const first = answers.begin();
+        const found = [answers.busy(), answers.begin(), first.aborted];
+        answers.stop();
+        const second = answers.begin();
+        answers.end(first); // It was stopped before, and may not end another one's time.
+        found.push(first.aborted, answers.busy(), second.aborted, answers.begin());
+        answers.end(second);
+        return [...found, answers.busy(), changes];
+    }""")
+    assert begun == [True, None, False, True, True, False, None, False, 4]
 
 
 def test_earlier_turns_and_their_pictures_go_along(visit: Visit, engine: ScriptedEngine) -> None:
@@ -180,3 +223,15 @@ def test_the_language_can_be_switched_and_stays(visit: Visit) -> None:
     visit.open()
     expect(visit.page.get_by_role("heading", name="就图片提问")).to_be_visible()
     expect(visit.page.get_by_role("button", name="English")).to_be_visible()
+
+
+def test_the_language_can_be_switched_while_an_answer_comes(visit: Visit, engine: ScriptedEngine) -> None:
+    engine.refusal = JobFailed("no memory", "out_of_memory", again=False)
+    visit.ask("First?")
+    expect(visit.page.locator(".trouble")).to_be_visible()
+    engine.refusal, engine.script = None, ["It is", 0.5, " red."]
+    visit.ask("Second?")
+    expect(visit.answers.last).to_have_text("It is")
+    visit.page.get_by_role("button", name="中文").click()
+    expect(visit.page.locator(".trouble")).to_contain_text("模型的内存不足")
+    visit.answered("It is red.", 2)

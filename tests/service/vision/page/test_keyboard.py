@@ -88,6 +88,83 @@ def test_a_picture_is_removed_and_focus_is_not_lost(visit: Visit) -> None:
     expect(visit.question).to_be_focused()
 
 
+def test_escape_that_gives_up_a_word_stops_no_answer(visit: Visit, engine: ScriptedEngine) -> None:
+    engine.script = ["It", 60.0]
+    visit.ask("What colour is it?")
+    expect(visit.answers).to_have_text("It")
+    browser = visit.context.new_cdp_session(visit.page)
+    browser.send("Input.imeSetComposition", {"text": "hong", "selectionStart": 4, "selectionEnd": 4})
+    visit.page.evaluate("""() => {
+        window.composed = [];
+        document.addEventListener("keydown", (event) => composed.push([event.isComposing, event.keyCode]), true);
+    }""")
+    key = {"type": "rawKeyDown", "key": "Escape", "code": "Escape", "nativeVirtualKeyCode": 27}
+    browser.send("Input.dispatchKeyEvent", {**key, "windowsVirtualKeyCode": 229})
+    browser.send("Input.imeSetComposition", {"text": "", "selectionStart": 0, "selectionEnd": 0})
+    browser.send("Input.dispatchKeyEvent", {**key, "windowsVirtualKeyCode": 229})  # As Safari tells it, afterwards.
+    assert visit.page.evaluate("composed") == [[True, 229], [False, 229]]
+    expect(visit.send).to_have_accessible_name("Stop")
+    visit.page.keyboard.press("Escape")  # The control.
+    expect(visit.send).to_have_accessible_name("Send")
+
+
+def test_escape_closes_the_drawer_and_stops_no_answer(begin: Begin, engine: ScriptedEngine) -> None:
+    visit = begin(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
+    engine.script = ["It", 60.0]
+    visit.ask("What colour is it?")
+    expect(visit.answers).to_have_text("It")
+    for where in ("#new", "body"):  # Where the focus is.
+        visit.page.get_by_role("button", name="Conversations").click()
+        visit.page.evaluate("(where) => where === 'body' ? document.activeElement.blur() : null", where)
+        visit.page.keyboard.press("Escape")
+        expect(visit.page.locator("#shelf")).to_be_hidden()
+        expect(visit.send).to_have_accessible_name("Stop")
+    visit.page.keyboard.press("Escape")
+    expect(visit.send).to_have_accessible_name("Send")
+
+
+def test_the_focus_stays_in_the_list_of_conversations(visit: Visit) -> None:
+    for text in ("First?", "Second?", "Third?"):
+        visit.page.get_by_role("button", name="New conversation").click()
+        visit.ask(text)
+        visit.answered("It is red.")
+    for removed, next_one in (("Second?", "First?"), ("First?", "Third?")):
+        visit.page.get_by_role("button", name=f"Delete “{removed}”").focus()
+        visit.page.keyboard.press("Enter")
+        visit.page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
+        expect(visit.page.get_by_role("button", name=f"Delete “{next_one}”")).to_be_focused()
+
+
+def test_the_focus_stays_there_too_when_an_answer_ends_meanwhile(visit: Visit, engine: ScriptedEngine) -> None:
+    visit.ask("First?")
+    visit.answered("It is red.")
+    visit.page.get_by_role("button", name="New conversation").click()
+    engine.script = ["It is", 0.5, " blue."]
+    visit.ask("Second?")
+    expect(visit.answers).to_have_text("It is")
+    visit.page.get_by_role("button", name="Delete “First?”").click()
+    visit.answered("It is blue.")
+    visit.page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
+    expect(visit.page.get_by_role("button", name="Delete “Second?”")).to_be_focused()
+
+
+def test_an_answer_that_ends_takes_no_focus_away(visit: Visit, engine: ScriptedEngine) -> None:
+    engine.script = ["It is", 0.5, " red."]
+    visit.ask("What colour is it?")
+    expect(visit.answers).to_have_text("It is")
+    pick = visit.page.locator("#conversations .pick")
+    pick.focus()
+    visit.answered("It is red.")
+    expect(pick).to_be_focused()
+
+
+def test_a_notice_that_is_closed_leaves_the_focus_with_the_question(visit: Visit) -> None:
+    visit.page.locator("#files").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    visit.page.get_by_role("button", name="Close").press("Enter")
+    expect(visit.page.get_by_role("alert")).to_be_hidden()
+    expect(visit.question).to_be_focused()
+
+
 def test_the_first_key_skips_to_the_question(begin: Begin) -> None:
     visit = begin(has_touch=True, is_mobile=True)  # There, nothing has the focus at first.
     visit.page.keyboard.press("Tab")

@@ -125,16 +125,3 @@ def test_what_is_no_picture_is_told_and_left_out(visit: Visit) -> None:
         visit.page.locator("#files").set_input_files(FilePayload(name=name, mimeType="image/png", buffer=content))
         expect(visit.page.get_by_role("alert")).to_contain_text(f"“{name}” could not be read as a picture")
     expect(visit.thumbnails).to_have_count(0)
-
-
-def test_more_than_the_service_takes_are_told_at_once(visit: Visit, engine: ScriptedEngine) -> None:
-    visit.choose(*[picture("red")] * 5)
-    visit.ask("First?")
-    visit.answered("It is red.")
-    files = [FilePayload(name=f"{index}.png", mimeType="image/png", buffer=picture("blue")) for index in range(4)]
-    visit.page.locator("#files").set_input_files(files)
-    expect(visit.page.get_by_role("alert")).to_contain_text("A conversation can hold 8 pictures.")
-    expect(visit.thumbnails).to_have_count(3)
-    visit.ask("Second?")
-    visit.answered("It is red.", 2)
-    assert len(engine.jobs[-1].pictures) == 8

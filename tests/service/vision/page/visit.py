@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, P
 
 from tests.service.vision.served import KEY
 
+API = "**/v1/chat/completions"
 SCREENSHOTS = Path(__file__).resolve().parents[4] / "build" / "screenshots"
 _REFUSED = re.compile(r"Failed to load resource: (the server responded with a status of \d+|net::ERR_)")
 _REPORT = "addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective, e.blockedURI))"
@@ -98,6 +99,13 @@ class Visit:
         before = self.thumbnails.count()
         dialogue.value.set_files(payloads)
         expect(self.thumbnails).to_have_count(before + len(files))
+
+    def add(self, *files: bytes, name: str = "{}.png") -> None:
+        """Choose pictures, and do not wait until they are ready."""
+        payloads = [
+            FilePayload(name=name.format(index), mimeType="image/png", buffer=file) for index, file in enumerate(files)
+        ]
+        self.page.locator("#files").set_input_files(payloads)
 
     def ask(self, text: str) -> None:
         """Type a question and send it by Enter."""
