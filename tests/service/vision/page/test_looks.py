@@ -6,7 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from service.vision.engine.protocol import JobFailed
 from tests.service.vision.page.conftest import Begin
+from tests.service.vision.page.test_limits import SLOWLY, ready
 from tests.service.vision.page.visit import Visit
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.served import ROOT
@@ -52,10 +54,15 @@ def severe(visit: Visit) -> list[str]:
 
 
 def fits(visit: Visit) -> bool:
-    """Whether nothing is wider than the window."""
-    wide = visit.page.evaluate("""() => [...document.querySelectorAll("html, body, header, main, .dock")]
-        .filter((one) => one.scrollWidth > one.clientWidth).length""")
-    return wide == 0
+    """Whether nothing is wider than the window, and head and foot are inside it."""
+    outside = visit.page.evaluate("""() => {
+        const parts = [...document.querySelectorAll("html, body, header, main, .dock")];
+        const wide = parts.filter((one) => one.scrollWidth > one.clientWidth);
+        const head = document.querySelector("header").getBoundingClientRect();
+        const foot = document.querySelector(".dock").getBoundingClientRect();
+        return wide.length + (head.top < 0) + (foot.bottom > innerHeight);
+    }""")
+    return outside == 0
 
 
 @pytest.mark.parametrize(("options", "name"), LOOKS)
@@ -76,23 +83,65 @@ def test_it_is_accessible_and_fits(begin: Begin, engine: ScriptedEngine, options
     assert fits(visit)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_so_it_is_at_the_beginning_in_trouble_and_while_it_asks_back(
-    begin: Begin, engine: ScriptedEngine, scheme: str
+@pytest.mark.parametrize(("options", "name"), LOOKS)
+def test_so_it_is_when_it_is_full_in_trouble_and_while_it_asks_back(
+    begin: Begin, engine: ScriptedEngine, options: dict[str, Any], name: str
 ) -> None:
-    visit = begin(**DESK, color_scheme=scheme)
-    visit.choose(DEMO)
-    visit.page.locator("#files").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    visit = begin(**options)
+    visit.choose(*[DEMO] * 8)
+    visit.add(DEMO.read_bytes())
     expect(visit.page.get_by_role("alert")).to_be_visible()
+    visit.shoot(f"{name}-5-full")
     assert not severe(visit)
-    engine.state = "loading"
-    visit.ask("What colour is it?")
-    expect(visit.page.locator(".trouble")).to_be_visible()
-    visit.shoot(f"desk-en-{scheme}-5-trouble")
+    assert fits(visit)
+    visit.question.fill(TEXTS[options["locale"][:2]][0])
+    engine.refusal = JobFailed("no memory", "out_of_memory", again=False)
+    visit.question.press("Enter")
+    expect(
+        visit.page.get_by_role("button", name="重新提问" if options["locale"] == "zh-CN" else "Ask again")
+    ).to_be_in_viewport(ratio=1)
+    visit.shoot(f"{name}-6-trouble")
     assert not severe(visit)
-    visit.page.get_by_role("button", name="API key").click()
-    visit.shoot(f"desk-en-{scheme}-6-key")
+    assert fits(visit)
+    visit.page.locator("#key").click()
+    visit.shoot(f"{name}-7-key")
     assert not severe(visit)
+    assert fits(visit)
+
+
+@pytest.mark.parametrize(
+    "size", [(740, 360), (360, 420), (320, 560), (880, 600)], ids=lambda size: "x".join(map(str, size))
+)
+def test_in_a_low_or_narrow_window_nothing_is_cut(begin: Begin, size: tuple[int, int]) -> None:
+    """A phone on its side, one with its keyboard open, a small one, and a desk that is zoomed."""
+    width, height = size
+    visit = begin(viewport={"width": width, "height": height})
+    visit.choose(*[DEMO] * 8)
+    visit.add(DEMO.read_bytes())
+    expect(visit.page.get_by_role("alert")).to_be_visible()
+    visit.question.fill("What do you see here? " * 20)
+    expect(visit.thumbnails.last).to_be_in_viewport()
+    visit.shoot(f"low-{width}x{height}")
+    assert fits(visit)
+
+
+@pytest.mark.parametrize(("options", "name"), LOOKS)
+def test_so_it_is_while_pictures_and_an_answer_come(
+    begin: Begin, engine: ScriptedEngine, options: dict[str, Any], name: str
+) -> None:
+    visit = begin(**options, script=SLOWLY, reduced_motion="reduce")
+    visit.add(DEMO.read_bytes(), DEMO.read_bytes())
+    ready(visit)
+    visit.ask(TEXTS[options["locale"][:2]][0])
+    visit.shoot(f"{name}-8-held")
+    assert not severe(visit)
+    assert fits(visit)
+    engine.script = [60.0]
+    ready(visit)
+    expect(visit.page.locator(".waiting")).to_be_visible()
+    visit.shoot(f"{name}-9-waiting")
+    assert not severe(visit)
+    assert fits(visit)
 
 
 def test_control_what_is_not_accessible_is_found(visit: Visit) -> None:
@@ -105,6 +154,10 @@ def test_control_what_does_not_fit_is_found(begin: Begin) -> None:
     visit = begin(**PHONE)
     assert fits(visit)
     visit.page.evaluate("document.querySelector('.welcome').style.minWidth = '400px'")
+    assert not fits(visit)
+    visit.page.evaluate("document.querySelector('.welcome').style.minWidth = ''")
+    assert fits(visit)
+    visit.page.evaluate("document.getElementById('question').style.minHeight = '900px'")
     assert not fits(visit)
 
 
@@ -141,6 +194,7 @@ def test_on_a_phone_everything_is_large_enough_for_a_thumb(begin: Begin) -> None
     visit = begin(**PHONE, reduced_motion="reduce")
     visit.choose(DEMO)
     assert small(visit) == []
+    assert visit.page.evaluate("document.querySelector('.row').clientHeight") == 44  # And no larger than it needs.
     visit.ask("What colour is it?")
     visit.answered("It is red.")
     visit.page.get_by_role("button", name="Conversations").tap()

@@ -29,7 +29,7 @@ REFUSALS: list[tuple[int, str, int | None, str, str]] = [
         429,
         "queue_full",
         12,
-        "Many people are asking at the moment. Ask again in 12 seconds.",
+        "Too much is being asked at the moment. Ask again in 12 seconds.",
         "当前提问的人很多，请在 12 秒后再试。",
     ),
     (
