@@ -30,7 +30,7 @@ REFUSALS: list[tuple[int, str, int | None, str, str]] = [
         "queue_full",
         12,
         "Too much is being asked at the moment. Ask again in 12 seconds.",
-        "当前提问的人很多，请在 12 秒后再试。",
+        "当前提问过多，请在 12 秒后再试。",
     ),
     (
         503,
