@@ -1,6 +1,6 @@
 """A verb with commands of its own."""
 
-import inspect
+import sys
 
 import click
 
@@ -9,11 +9,7 @@ class Group(click.Group):
     """Its help says of each command the whole first sentence; click's own cuts at the end of a line."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = []
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            paragraph = inspect.cleandoc((command and command.help) or "").partition("\n\n")[0]
-            sentence, dot, _ = " ".join(paragraph.split()).partition(". ")
-            rows.append((name, sentence + dot.strip()))
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(
+                [(name, self.commands[name].get_short_help_str(sys.maxsize)) for name in self.list_commands(ctx)]
+            )

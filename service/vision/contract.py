@@ -13,9 +13,9 @@ from service.vision.errors import ApiError, invalid
 from service.vision.messages import Message, Strict
 
 _LONGEST_PATH = 200
+"""Of the path to a fault: a field that is not supported may have a name of megabytes."""
 _MOST_BRACES = 50_000
 """Each part of a message has one. More are no question for any model, and 700,000 would hold Python's lock for 3 s."""
-"""Of the path to a fault: a field that is not supported may have a name of megabytes."""
 
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "frequency_penalty": (0,),
