@@ -73,13 +73,15 @@ def accept_release(release: Built) -> Commands:
 @convergence
 def make_room(release: Built, keep: int) -> Commands:
     """Before a release that is new to the host comes: what serves now will be one of the `keep` to go back to."""
-    state, keep = accepted(observed(host)), keep - 1
+    seen, keep = observed(host), keep - 1
+    state = accepted(seen)
     needed = {state["admitted"], *state["live"].values()}
     earlier = [record["release"] for record in state["releases"] if record["release"] not in needed]
     if release.id in needed or len(earlier) <= keep:
         host.noop(f"{len(earlier)} earlier releases are kept")
         return
-    expects(*_pruned_items(earlier[: len(earlier) - keep], {*needed, *earlier[len(earlier) - keep :]}))
+    gone, kept = earlier[: len(earlier) - keep], {*needed, *earlier[len(earlier) - keep :]} - {None}
+    expects(*_pruned_items(gone, kept, seen.required("release")["blobs"]))
     differs("earlier releases", "\n".join(earlier), "\n".join(earlier[len(earlier) - keep :]))
     yield f"{transfer.PROGRAM} prune --keep {keep}"
 
@@ -105,8 +107,8 @@ def _model_items(release: Built) -> list[Item]:
     return items
 
 
-def _pruned_items(gone: list[str], kept: set[str]) -> list[Item]:
-    """What only these releases needed, as far as this operator signed them."""
+def _pruned_items(gone: list[str], kept: set[str], there: list[str]) -> list[Item]:
+    """What only these releases needed, as far as this operator signed them; if all, also what a cut transfer left."""
     try:
         models = {one.manifest.release: one.manifest.model for one in kept_releases()}
     except CasemateError:  # a damaged one here is no reason to leave the host full; the sentinel will tell what went
@@ -118,6 +120,8 @@ def _pruned_items(gone: list[str], kept: set[str]) -> list[Item]:
     needed = {file["sha256"] for one in files(kept).values() for file in one.values()}
     directories = {f"{HOST_MODELS}/{model_directory(models[name].name, one)}" for name, one in files(gone).items()}
     blobs = {file["sha256"] for one in files(gone).values() for file in one.values()} - needed
+    if models.keys() >= {*gone, *kept}:
+        blobs |= set(there) - needed
     return [removed(path) for path in sorted({*directories, *(f"{_BLOBS}/{blob}" for blob in blobs)})]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.paths import ROOT
 from tests.lab.deployment import Deployment, eventually, said_until
-from tests.lab.sentinels import until_calm, verb
+from tests.lab.sentinels import swept, until_calm, verb
 
 pytestmark = pytest.mark.lab
 
@@ -43,8 +43,10 @@ def test_a_user_without_sudo_is_told_so(one: Deployment) -> None:
         assert "Next: " in done.stderr
         assert "plain may not become root" in one.casemate("plan", "--data", "ssh_user=plain", status=1).stderr
     finally:
+        # His session's own systemd ends when it likes, and until then userdel refuses.
+        one.host.run("while pkill -KILL -u plain; do sleep 0.1; done; userdel -r plain")
         # What he leaves in backups of /etc/passwd and the like nobody announced: the sentinel is told.
-        one.host.run("pkill -u plain; userdel -r plain; /opt/casemate/bin/casemate-sentinel sweep </dev/null")
+        swept(one)
         verb(one, "baseline", "accept", "--all", "--reason", "a test's user came and went")
         until_calm(one)
 

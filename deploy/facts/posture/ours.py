@@ -58,15 +58,17 @@ def _verified(path: str, verified: Json) -> str | None:
 
 
 def release() -> Json:
-    """What the release program noted, where Nginx is led, and how much of a cut transfer is there already."""
+    """What the release program noted, where Nginx is led, whole blobs, and how much of a cut transfer is there."""
     manifests = glob.glob(f"{_STATE}/releases/*/manifest.json")
     parts = list(os.scandir(f"{_STATE}/incoming")) if os.path.isdir(f"{_STATE}/incoming") else []
+    blobs = os.listdir(f"{_STATE}/blobs") if os.path.isdir(f"{_STATE}/blobs") else []
     return {
         "state": document(f"{_STATE}/releases/state.json"),
         "current": {name: link(f"/run/casemate/{name}/current") for name in _LIVE},
         "handover": {name: document(f"{_STATE}/releases/handover-{name}.json") for name in _LIVE},
         "manifests": {path.split("/")[-2]: manifest(path) for path in sorted(manifests)},
         "models": models(),
+        "blobs": sorted(map(printable, blobs)),
         "incoming": {printable(entry.name): entry.stat(follow_symlinks=False).st_size for entry in parts},
     }
 

@@ -1,6 +1,7 @@
 """What a run is going to change is gathered before it does, once, and told before the command."""
 
 import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +127,27 @@ def test_nothing_is_told_of_models_that_another_operator_signed(
     release = release_in(tmp_path)
     releases = [{"release": f"{number:012}"} for number in range(5)]
     state = {"accepted_sequence": 1, "admitted": None, "live": {"vision": None, "gate": None}, "releases": releases}
-    assert expected(fake_host, make_room, {"release": release, "keep": 2}, release={"state": state}) == []
+    seen = {"state": state, "blobs": ["ab" * 32]}
+    assert expected(fake_host, make_room, {"release": release, "keep": 2}, release=seen) == []
+
+
+def test_what_a_cut_transfer_left_goes_with_earlier_releases_and_is_told(
+    fake_host: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If all releases of the host are known here: else it may be what one of them needs."""
+    release, names = release_in(tmp_path), ["old1", "old2", "live"]
+    needed = sorted(file.sha256 for file in release.model.files.values())
+    live = {"vision": "live", "gate": "live"}
+    records = [{"release": name} for name in names]
+    state = {"accepted_sequence": 1, "admitted": "live", "live": live, "releases": records}
+    seen = {"state": state, "blobs": [*needed, "ab" * 32]}
+    for known, told in ((names, ["ab" * 32]), (names[:2], [])):
+        signed = [SimpleNamespace(manifest=SimpleNamespace(release=one, model=release.contents.model)) for one in known]
+        monkeypatch.setattr("deploy.operations.ship.kept_releases", lambda signed=signed: signed)
+        found = expected(fake_host, make_room, {"release": release, "keep": 2}, release=seen)
+        assert [one["path"] for one in found if "/blobs/" in one["path"]] == [
+            f"/var/lib/casemate/blobs/{blob}" for blob in told
+        ]
 
 
 def test_what_was_told_is_not_told_again(fake_host: Any) -> None:

@@ -58,10 +58,12 @@ def test_a_plan_does_not_show_a_secret(fake_host: Any) -> None:
     assert differences(host, "operation")
 
 
-def run_put(target: Path, data: bytes, check: str | None = None, mode: str = "0640") -> int:
+def run_put(target: Path, data: bytes, check: str | None = None, mode: str = "0640", lines: int | None = None) -> int:
+    """`lines`: of what is sent so many come."""
     user = f"{os.getuid()}"
-    script = _put(str(target), mode, user, f"{os.getgid()}", check)
-    return subprocess.run(["sh", "-c", script], input=base64.encodebytes(data), check=False).returncode
+    script = _put(str(target), hashlib.sha256(data).hexdigest(), mode, user, f"{os.getgid()}", check)
+    sent = b"".join(base64.encodebytes(data).splitlines(keepends=True)[:lines])
+    return subprocess.run(["sh", "-c", script], input=sent, check=False).returncode
 
 
 @pytest.mark.long
@@ -85,6 +87,18 @@ def test_a_failed_check_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
     assert run_put(target, b"new", check="grep -q new {}") == 0
     assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("lines", [0, 1, 9])
+def test_a_connection_that_is_cut_while_the_content_comes_leaves_the_old_file(tmp_path: Path, lines: int) -> None:
+    """Each line of base64 ends on a whole byte: without the digest it would be a whole file, a shorter one."""
+    target = tmp_path / "program.pyz"
+    target.write_text("old")
+    assert run_put(target, bytes(600), lines=lines) != 0
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+    assert run_put(target, bytes(600)) == 0
+    assert target.read_bytes() == bytes(600)
 
 
 def test_directories_and_absence(commands: Any) -> None:

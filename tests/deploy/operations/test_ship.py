@@ -56,6 +56,7 @@ def snapshot(release: Built, *others: str, **changes: Any) -> dict[str, Any]:
         "release": {
             "state": state,
             "manifests": {release.id: {}},
+            "blobs": [],
             "current": {"vision": release.id, "gate": release.id},
             "models": {release.model_directory: {name: file.sha256 for name, file in release.model.files.items()}},
         },

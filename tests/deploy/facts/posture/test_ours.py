@@ -25,6 +25,7 @@ def test_a_host_that_never_had_a_release_says_so(state: Path) -> None:
         "handover": {"vision": None, "gate": None},
         "manifests": {},
         "models": {},
+        "blobs": [],
         "incoming": {},
     }
 
@@ -35,9 +36,12 @@ def test_state_manifests_and_cut_transfers_are_told(state: Path) -> None:
     (state / "releases" / "0123456789ab" / "manifest.json").write_bytes(b"{}")
     (state / "incoming").mkdir()
     (state / "incoming" / "aa.part").write_bytes(b"12345")
+    (state / "blobs").mkdir()
+    (state / "blobs" / "bb").write_bytes(b"12345")
     found = release()
     assert found["state"]["accepted_sequence"] == 7
     assert found["incoming"] == {"aa.part": 5}
+    assert found["blobs"] == ["bb"]
     assert found["manifests"] == {"0123456789ab": {"sha256": hashlib.sha256(b"{}").hexdigest(), "signature": False}}
 
 
