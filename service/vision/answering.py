@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from service.vision import answers, faults
-from service.vision.audit import Entry
 from service.vision.engine.protocol import Done, Generation, JobFailed, Text
+from service.vision.entry import Entry
 from service.vision.errors import ApiError
 from service.vision.metrics import Metrics
 from service.vision.reply import Piece, Reply

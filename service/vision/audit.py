@@ -11,89 +11,44 @@ import json
 import re
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from service.ledger import Ledger, LedgerError
 from service.vision.configuration import Configuration
 from service.vision.conversation import Turn
 from service.vision.digests import Digests
+from service.vision.entry import Entry, Way
 
-Scope = MutableMapping[str, Any]
 PATIENCE = 10.0
 """Seconds that an answer waits for its line."""
-_KEY = "casemate.audit"
 _API_KEY = re.compile(r"csm_[A-Za-z0-9_-]+")
 _LOOKED_AT = 20
 """Characters for each that is kept: of runs of blanks one is left, and an API key becomes seven characters."""
-_UNTOLD = frozenset({"began", "begun", "ended"})
 _RESULTS = frozenset({"tokens_out", "response_length", "finish", "reason"})
 
 
 @dataclass
-class _Way:
-    """Of a line to the disk: who waits for it and who writes it may both be too late."""
+class _Line:
+    """On its way to the log; `error` holds why it was not taken, at the last try."""
 
-    in_hand: bool = False
-    written: bool = False
-    given_up: bool = False
-
-
-@dataclass
-class Entry:
-    """What is known of a request so far; `seconds` holds marks since its beginning."""
-
-    request: str
-    principal: str | None
-    key_id: str | None
-    client: str | None
-    method: str
-    route: str | None = None
-    stream: bool = False
-    text: str | None = None
-    text_length: int = 0
-    summary: str | None = None
-    user: str | None = None
-    pictures: dict[int, dict[str, Any]] = field(default_factory=dict)
-    tokens_in: int = 0
-    tokens_out: int = 0
-    response_length: int = 0
-    finish: str | None = None
-    reason: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic, repr=False)
-    begun: _Way = field(default_factory=_Way, repr=False)
-    ended: _Way = field(default_factory=_Way, repr=False)
-
-    def mark(self, what: str, at: float | None = None) -> None:
-        """Note how long it took until here, or until `at` (monotonic)."""
-        self.seconds[what] = round((time.monotonic() if at is None else at) - self.began, 4)
-
-    def saw(self, at: int, sha256: str, width: int | None = None, height: int | None = None) -> None:
-        """Note the digest of the file that picture `at` came as, and its size once it is decoded."""
-        self.pictures[at] = {"sha256": sha256, "width": width, "height": height}
-
-    def told(self) -> dict[str, Any]:
-        """The fields as they are now: what is noted from now on does not change them."""
-        fields = {name: value for name, value in vars(self).items() if name not in _UNTOLD}
-        if self.summary is None:
-            del fields["summary"]
-        return {**fields, "pictures": [self.pictures[at] for at in sorted(self.pictures)], "seconds": {**self.seconds}}
+    entry: Entry
+    way: Way
+    fields: dict[str, Any]
+    error: LedgerError | None = None
 
 
-def entry(scope: Scope) -> Entry:
-    """The line that is being made for this request."""
-    made: Entry = scope[_KEY]
-    return made
+class _Group:
+    """Lines that go to the disk together; while others are being written it is open, and takes more."""
 
+    job: Future[None]
+    done: asyncio.Future[None]
 
-def attach(scope: Scope, new: Entry) -> None:
-    """Begin the line of this request."""
-    scope[_KEY] = new
+    def __init__(self) -> None:
+        self.lines: list[_Line] = []
 
 
 class AuditUnavailable(Exception):
@@ -101,7 +56,7 @@ class AuditUnavailable(Exception):
 
 
 class Auditor:
-    """Writes lines, in a thread of its own: a slow disk holds up its request and no other.
+    """Writes lines, in a thread of its own, those that wait together at once: a slow disk holds up nothing else.
 
     Promise: no word without a line. Who is told the beginning of a streamed answer has a line with event `begun` in the
     log before that; who has an answer whole, or a refusal, has the line that closes the request, with event `request`,
@@ -129,7 +84,8 @@ class Auditor:
         self._served = {"model": configuration.model_name, "release": configuration.release}
         self._digests = Digests(configuration.audit_log)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
-        self._counting = threading.Lock()
+        self._lock = threading.Lock()
+        self._open: _Group | None = None
         self._hanging: Future[None] | None = None
 
     def read(self, turns: Sequence[Turn], user: str | None, line: Entry) -> None:
@@ -153,70 +109,95 @@ class Auditor:
 
     async def close(self) -> None:
         """Tell of lost lines, if the log takes that now."""
-        with contextlib.suppress(LedgerError):
-            await self._in_thread(self._tell_of_gap)
+        if not self._hangs():
+            await asyncio.wait({asyncio.wrap_future(self._thread.submit(self._tell_of_gap))}, timeout=PATIENCE)
 
-    async def _write(self, line: Entry, way: _Way, fields: dict[str, Any]) -> None:
-        try:
-            await self._in_thread(self._append, line, way, fields)
-        except LedgerError as error:
-            with self._counting:
-                if way.written:
-                    return
-                way.given_up = True
-                self.failures += 1
-                self._say(error)
-                if not way.in_hand:
-                    self._lose(line, way)
-            if not self._goes_on:
-                raise AuditUnavailable from error
-
-    async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Raises LedgerError when the log takes no line, or the thread is still busy with an earlier one."""
-        what = f"{self._ledger.path}: the disk has not answered for {PATIENCE:g} s"
-        late = LedgerError(f"{what}; next: see what holds it")
-        if self._hanging and not self._hanging.done():
-            raise late
-        done = self._thread.submit(work, *arguments)
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(done), PATIENCE)
-        except asyncio.TimeoutError:
-            if done.running():
-                self._hanging = done
-            raise late from None
-
-    def _append(self, line: Entry, way: _Way, fields: dict[str, Any]) -> None:
-        with self._counting:
-            if way.given_up:
+    async def _write(self, line: Entry, way: Way, fields: dict[str, Any]) -> None:
+        one = _Line(line, way, fields)
+        if (error := await self._taken(one)) is None:
+            return
+        with self._lock:
+            if way.written:
                 return
-            way.in_hand = True
-        self._tell_of_gap()
-        try:
-            self._ledger.append(fields)
-        except LedgerError:
-            with self._counting:
-                way.in_hand = False
-                if way.given_up:
-                    self._lose(line, way)
-            raise
-        with self._counting:
-            way.written = True
-            self._say(None)
-            if way is line.begun and line.ended.given_up:
-                self._gap["begun"] += 1
+            way.given_up = True
+            self.failures += 1
+            self._say(error)
+            if not way.in_hand:
+                self._lose(one)
+        if not self._goes_on:
+            raise AuditUnavailable from error
 
-    def _lose(self, line: Entry, way: _Way) -> None:
-        if way is line.ended:
+    async def _taken(self, one: _Line) -> LedgerError | None:
+        """Why the log did not take it; also when the thread is still busy with earlier ones."""
+        if self._hangs():
+            return self._late()
+        with self._lock:
+            if self._open is None:
+                self._open = group = _Group()
+                group.job = self._thread.submit(self._append_group, group)
+                group.done = asyncio.wrap_future(group.job)
+            group = self._open
+            group.lines.append(one)
+        await asyncio.wait({group.done}, timeout=PATIENCE)
+        if group.done.done():
+            group.done.result()
+            return one.error
+        if group.job.running():
+            self._hanging = group.job
+        return self._late()
+
+    def _hangs(self) -> bool:
+        return self._hanging is not None and not self._hanging.done()
+
+    def _late(self) -> LedgerError:
+        return LedgerError(
+            f"{self._ledger.path}: the disk has not answered for {PATIENCE:g} s; next: see what holds it"
+        )
+
+    def _append_group(self, group: _Group) -> None:
+        with self._lock:
+            if self._open is group:
+                self._open = None
+        self._tell_of_gap()
+        self._append(group.lines)
+
+    def _append(self, lines: Sequence[_Line]) -> None:
+        with self._lock:
+            lines = [one for one in lines if not one.way.given_up]
+            for one in lines:
+                one.way.in_hand = True
+        try:
+            self._ledger.append_all([one.fields for one in lines])
+        except LedgerError as error:
+            with self._lock:
+                for one in lines:
+                    one.error, one.way.in_hand = error, False
+                    if one.way.given_up:
+                        self._lose(one)
+            if len(lines) > 1:  # One of them alone may be to blame.
+                for one in lines:
+                    self._append([one])
+            return
+        with self._lock:
+            for one in lines:
+                one.error, one.way.written = None, True
+                if one.way is one.entry.begun and one.entry.ended.given_up:
+                    self._gap["begun"] += 1
+            if lines:
+                self._say(None)
+
+    def _lose(self, one: _Line) -> None:
+        if one.way is one.entry.ended:
             self.lost += 1
-            self._gap.update(lost=1, begun=int(line.begun.written))
+            self._gap.update(lost=1, begun=int(one.entry.begun.written))
 
     def _tell_of_gap(self) -> None:
-        with self._counting:
+        with self._lock:
             gap = self._gap.copy()
         if gap["lost"]:
             with contextlib.suppress(LedgerError):  # The next line tries again.
                 self._ledger.append({"event": "gap", **self._served, **gap})
-                with self._counting:
+                with self._lock:
                     self._gap.subtract(gap)
 
     def _say(self, error: LedgerError | None) -> None:

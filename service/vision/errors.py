@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from service.vision import audit
+from service.vision.entry import Entry
 
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -60,7 +60,7 @@ def install(app: FastAPI) -> None:
 
 def respond(request: Request, error: ApiError) -> JSONResponse:
     """The answer; its code goes into the audit line."""
-    audit.entry(request.scope).reason = error.code
+    Entry.of(request.scope).reason = error.code
     return JSONResponse(error.body, error.status, headers=error.headers)
 
 

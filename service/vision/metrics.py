@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info, Proce
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from service.vision.audit import Entry
+from service.vision.entry import Entry
 
 PREFIX = "casemate_vision"
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from service.vision.audit import Entry
 from service.vision.cgroup import cpus
 from service.vision.configuration import Configuration
 from service.vision.contract import ChatRequest, parse
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Engine, JobRefused
+from service.vision.entry import Entry
 from service.vision.errors import ApiError, invalid
 from service.vision.messages import AssistantMessage, ImagePart, Message, SystemMessage, TextPart
 from service.vision.pictures import Limits, PictureRefused, decode

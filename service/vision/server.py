@@ -13,7 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from service.vision.audit import AuditUnavailable, Entry
+from service.vision.audit import AuditUnavailable
+from service.vision.entry import Entry
 from service.vision.errors import ApiError
 from service.vision.serving import Serving
 

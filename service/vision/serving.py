@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from service.vision import audit
 from service.vision.admission import Admission
 from service.vision.answers import now
-from service.vision.audit import Auditor, Entry
+from service.vision.audit import Auditor
 from service.vision.configuration import Configuration
 from service.vision.engine.protocol import Engine, EngineUnusable
+from service.vision.entry import Entry
 from service.vision.errors import ApiError
 from service.vision.metrics import Metrics
 from service.vision.moment import Moment
@@ -112,7 +112,7 @@ def of(request: Request) -> Serving:
 
 def identified(request: Request, route: str) -> Entry:
     """The audit line, for a route under /v1. Raises ApiError 401 for a request that did not come through the door."""
-    line = audit.entry(request.scope)
+    line = Entry.of(request.scope)
     line.route = route
     if line.principal is None or line.key_id is None:
         raise ApiError(401, "no identity: requests come through the proxy, which asks the gate", "no_identity")

@@ -10,9 +10,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.vision import audit, faults
+from service.vision import faults
 from service.vision.assets import ASSETS
-from service.vision.audit import Auditor, AuditUnavailable, Entry
+from service.vision.audit import Auditor, AuditUnavailable
+from service.vision.entry import Entry
 from service.vision.metrics import Metrics
 
 _UNWRITTEN = frozenset({"/healthz", "/readyz", "/metrics", *ASSETS})
@@ -44,7 +45,7 @@ class Trail:
             await self._app(scope, receive, send)
             return
         entry = _entry(scope)
-        audit.attach(scope, entry)
+        entry.attach(scope)
         writes_none = scope["path"] in _UNWRITTEN and entry.method in ("GET", "HEAD")
         exit_ = _Exit(self._auditor, self._metrics, entry, send, writes_none)
         try:

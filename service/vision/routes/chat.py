@@ -11,11 +11,11 @@ from service.vision import body
 from service.vision.admission import Place
 from service.vision.answering import Answering, failed
 from service.vision.answers import Completion, Failure
-from service.vision.audit import Entry
 from service.vision.contract import ChatRequest
 from service.vision.description import EVENTS
 from service.vision.disconnect import unless_gone
 from service.vision.engine.protocol import EngineBusy, Generation, JobFailed, JobRefused
+from service.vision.entry import Entry
 from service.vision.errors import ApiError, invalid
 from service.vision.reading import refused, words
 from service.vision.rounds import Rounds

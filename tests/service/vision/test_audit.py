@@ -197,10 +197,10 @@ def test_the_line_is_written_before_the_answer_is_out(service: Running) -> None:
 
 
 def test_a_log_that_takes_no_line_gives_no_answer(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
+    def full(*_: object) -> range:
         raise LedgerError("disk full")
 
-    monkeypatch.setattr(Ledger, "append", full)
+    monkeypatch.setattr(Ledger, "append_all", full)
     for response in (service.ask(), service.ask(stream=True)):
         assert (response.status_code, response.json()["error"]["code"]) == (503, "audit_unavailable")
         assert response.headers["retry-after"] == "5"

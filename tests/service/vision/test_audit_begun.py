@@ -15,22 +15,22 @@ import pytest
 
 from service.ledger import Ledger, LedgerError
 from service.vision import audit
-from service.vision.audit import Entry
+from service.vision.entry import Entry
 from tests.service.vision.running import Running, question
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.test_audit_disk import hanging
 from tests.service.vision.test_metrics import figures
 
-append = Ledger.append
+append_all = Ledger.append_all
 
 
-def full_for(*events: str) -> Callable[[Ledger, Any], int]:
-    """In place of `Ledger.append`: takes no lines of these kinds."""
+def full_for(*events: str) -> Callable[[Ledger, Any], range]:
+    """In place of `Ledger.append_all`: takes no lines of these kinds."""
 
-    def append_others(self: Ledger, fields: Any) -> int:
-        if fields["event"] in events:
+    def append_others(self: Ledger, lines: Any) -> range:
+        if any(fields["event"] in events for fields in lines):
             raise LedgerError("disk full")
-        return append(self, fields)
+        return append_all(self, lines)
 
     return append_others
 
@@ -63,7 +63,7 @@ def test_without_it_there_is_no_word_and_no_generation(
     lost, failures = service.serving.auditor.lost, service.serving.auditor.failures
     told = io.StringIO()
     monkeypatch.setattr(sys, "stderr", told)
-    monkeypatch.setattr(Ledger, "append", full_for("begun"))
+    monkeypatch.setattr(Ledger, "append_all", full_for("begun"))
     refused = service.ask(stream=True)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "audit_unavailable")
     assert refused.headers["content-type"] == "application/json"
@@ -78,7 +78,7 @@ def test_without_it_there_is_no_word_and_no_generation(
 
 def test_a_stream_that_cannot_be_closed_has_no_end(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = service.serving.auditor.lost
-    monkeypatch.setattr(Ledger, "append", full_for("request"))
+    monkeypatch.setattr(Ledger, "append_all", full_for("request"))
     cut = service.ask(stream=True)
     assert (cut.status_code, "It" in cut.text, "[DONE]" in cut.text) == (200, True, False)
     assert "audit_unavailable" in cut.text.splitlines()[-2]
@@ -92,10 +92,10 @@ def test_a_stream_that_cannot_be_closed_has_no_end(service: Running, monkeypatch
 def test_who_goes_on_without_it_counts_each_request_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Running(tmp_path, ScriptedEngine(), audit_full="continue").start()
     try:
-        monkeypatch.setattr(Ledger, "append", full_for("begun"))
+        monkeypatch.setattr(Ledger, "append_all", full_for("begun"))
         assert service.ask(stream=True).text.endswith("data: [DONE]\n\n")
         assert (figures(service)["audit_failures_total"], figures(service)["audit_lost_lines_total"]) == (1, 0)
-        monkeypatch.setattr(Ledger, "append", full_for("begun", "request", "gap"))
+        monkeypatch.setattr(Ledger, "append_all", full_for("begun", "request", "gap"))
         assert service.ask(stream=True).text.endswith("data: [DONE]\n\n")
         assert (figures(service)["audit_failures_total"], figures(service)["audit_lost_lines_total"]) == (3, 1)
         monkeypatch.undo()
@@ -110,7 +110,7 @@ def test_a_line_that_nobody_waits_for_any_more_is_not_begun_with(service: Runnin
     """It is counted as lost by then."""
     line = Entry("request-1", None, None, None, "POST")
     line.ended.given_up = True
-    service.serving.auditor._append(line, line.ended, {"event": "request"})
+    service.serving.auditor._append([audit._Line(line, line.ended, {"event": "request"})])
     assert service.every() == []
 
 
@@ -166,13 +166,13 @@ def test_a_line_that_hangs_and_then_fails_is_lost_once(tmp_path: Path, monkeypat
     service = Running(tmp_path, ScriptedEngine()).start()
     go_on = threading.Event()
 
-    def failing(*_: object) -> int:
+    def failing(*_: object) -> range:
         assert go_on.wait(20)
         raise LedgerError("an input or output error, after a while")
 
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(Ledger, "append", failing)
+            patched.setattr(Ledger, "append_all", failing)
             assert service.ask().status_code == 503
             assert figures(service)["audit_lost_lines_total"] == 0
             go_on.set()

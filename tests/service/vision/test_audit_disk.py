@@ -145,13 +145,13 @@ def test_a_gap_is_told_of_at_the_end_at_the_latest(tmp_path: Path, place: Path) 
 
 
 def test_a_slow_disk_holds_up_no_other(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    append = Ledger.append
+    append_all = Ledger.append_all
 
-    def slow(self: Ledger, fields: Any) -> int:
+    def slow(self: Ledger, lines: Any) -> range:
         time.sleep(0.4)
-        return append(self, fields)
+        return append_all(self, lines)
 
-    monkeypatch.setattr(Ledger, "append", slow)
+    monkeypatch.setattr(Ledger, "append_all", slow)
     asking = [threading.Thread(target=service.ask) for _ in range(3)]
     began = time.monotonic()
     for one in asking:
@@ -161,7 +161,7 @@ def test_a_slow_disk_holds_up_no_other(service: Running, monkeypatch: pytest.Mon
         asked = time.monotonic()
         assert service.client.get("/healthz").status_code == 200
         waited.append(time.monotonic() - asked)
-    assert time.monotonic() - began > 1.1
+    assert time.monotonic() - began > 0.3, "it was slow"
     assert max(waited) < 0.3
     service.lines(3)
 

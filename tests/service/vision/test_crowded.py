@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from service.vision.answering import Answering
-from service.vision.audit import Entry
 from service.vision.conversation import Job
 from service.vision.engine.mailbox import Event, Mailbox
 from service.vision.engine.protocol import Done, JobFailed, Text
+from service.vision.entry import Entry
 from service.vision.metrics import Metrics
 from service.vision.reply import Piece
 from tests.service.vision.running import Running, question
@@ -111,15 +111,15 @@ def test_a_write_for_each_word_would_be_seen(
 def test_a_line_that_waits_for_the_disk_is_written_though_its_client_leaves(
     running: Running, engine: CrowdedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, waiting, go_on = running.serving.auditor._ledger.append, threading.Semaphore(0), threading.Event()
+    append_all, waiting, go_on = running.serving.auditor._ledger.append_all, threading.Semaphore(0), threading.Event()
 
-    def slow(fields: dict[str, Any]) -> None:
-        if fields["event"] == "request":
+    def slow(lines: Sequence[dict[str, Any]]) -> None:
+        if lines[0]["event"] == "request":
             waiting.release()
             assert go_on.wait(20)
-        append(fields)
+        append_all(lines)
 
-    monkeypatch.setattr(running.serving.auditor._ledger, "append", slow)
+    monkeypatch.setattr(running.serving.auditor._ledger, "append_all", slow)
     clients = []
     for client, seen, mailbox in [(*asked(running), engine.mailbox) for _ in range(2)]:
         engine.loop.call_soon_threadsafe(mailbox.take, Done("stop", 1))

@@ -94,10 +94,10 @@ def test_a_request_whose_end_is_no_http_leaves_its_own_line_alone(service: Runni
 def test_what_is_no_http_gets_no_answer_from_a_log_that_takes_no_line(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> int:
+    def full(*_: object) -> range:
         raise LedgerError("full")
 
-    monkeypatch.setattr(Ledger, "append", full)
+    monkeypatch.setattr(Ledger, "append_all", full)
     head, body = exchanged(service, "hello\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")
     assert json.loads(body)["error"]["code"] == "audit_unavailable"

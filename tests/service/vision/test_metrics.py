@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from service.vision.audit import Entry
 from service.vision.engine.protocol import JobFailed, Load
+from service.vision.entry import Entry
 from service.vision.metrics import Metrics
 from tests.service.vision.running import Running, part, user
 from tests.service.vision.scripted import ScriptedEngine
