@@ -19,7 +19,7 @@ def figures(host: str, told: Mapping[str, Any]) -> dict[str, str]:
     return {
         "host": host,
         "requests": str(told["requests"]),
-        "no end": str(told["unended"]),
+        "unended": str(told["unended"]),
         "lost": str(told["lost"]),
         "by status": shown(", ".join(f"{status}: {count}" for status, count in told["by_status"].items())),
         "tokens in/out": f"{told['tokens_in']}/{told['tokens_out']}",

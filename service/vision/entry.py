@@ -52,7 +52,7 @@ class Entry:
         self.seconds[what] = round((time.monotonic() if at is None else at) - self.began, 4)
 
     def saw(self, at: int, sha256: str, width: int | None = None, height: int | None = None) -> None:
-        """Note the digest of the file that picture `at` came as, and its size once it is decoded."""
+        """Note the digest of the file that picture `at` came as, and its size once it is decoded; from any thread."""
         self.pictures[at] = {"sha256": sha256, "width": width, "height": height}
 
     def told(self) -> dict[str, Any]:

@@ -91,12 +91,8 @@ class Reader:
         The line is told of each picture as soon as its file's digest is known, and again when it is decoded.
         """
         loop = asyncio.get_running_loop()
-
-        def tell(at: int, sha256: str, width: int | None = None, height: int | None = None) -> None:
-            loop.call_soon_threadsafe(line.saw, at, sha256, width, height)
-
         jobs = [
-            loop.run_in_executor(self._decoders, self._decode, one, partial(tell, at))
+            loop.run_in_executor(self._decoders, self._decode, one, partial(line.saw, at))
             for at, one in enumerate(_pictures(messages))
         ]
         try:

@@ -42,7 +42,8 @@ class Reply:
         self._markers: tuple[str, ...] = _BOX
         self._held = ""  # May still become a marker.
         self._said = ""  # May still become a stop string.
-        self._thought = ""
+        self._thought: list[str] = []
+        self._blanks: list[str] = []  # At the end of what was thought: dropped if the thinking ends here.
         self._first = True  # Nothing has gone out in this state: blanks at its beginning are dropped.
 
     def take(self, events: Sequence[Text | Done]) -> list[Piece | Done]:
@@ -70,7 +71,7 @@ class Reply:
             return []
         pieces = self._advance(last=True)
         if self._state == "reasoning" and reason == "stop" and self._thought:
-            self._begin_answer(self._thought)
+            self._begin_answer("".join(self._thought))
             pieces += [replace(piece, repeats=True) for piece in self._say(last=True)]
         return pieces
 
@@ -97,11 +98,11 @@ class Reply:
     def _reason(self, last: bool) -> list[Piece]:
         at, marker = _find(self._held, _ENDS_OF_THINKING)
         text, self._held = (self._held[:at], self._held[at:]) if marker else _cut(self._held, _ENDS_OF_THINKING, last)
-        if not marker and not last:  # Blanks at the end wait: they are dropped if the thinking ends here.
-            kept = text.rstrip()
-            text, self._held = kept, text[len(kept) :] + self._held
-        pieces = self._out("reasoning", text.rstrip() if marker or last else text)
-        self._thought += "".join(piece.text for piece in pieces)
+        thought = text.rstrip()
+        before, self._blanks = (self._blanks, []) if thought else ([], self._blanks)
+        self._blanks.append(text[len(thought) :])
+        pieces = self._out("reasoning", "".join([*before, thought]))
+        self._thought += [piece.text for piece in pieces]
         if marker:
             self._begin_answer(self._held.removeprefix(_CLOSE))
         return pieces

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.bench.vision.serving import IDENTITY
 
+QUESTION = "What shape is the red one?"
 _QUICK = {"compress_level": 1}
 _LENGTH = re.compile(rb"(?i)content-length: *([0-9]+)")
 _SAID = re.compile(rb'content":"[^"]')
@@ -33,7 +34,7 @@ def picture(number: int, side: int, kind: str, noise: bool) -> str:
 
 def body(url: str, tokens: int, stream: bool) -> bytes:
     """A request for exactly so many tokens, of a model that does not stop by itself."""
-    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What shape is the red one?"}]
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": QUESTION}]
     asked = {"model": "micro", "messages": [{"role": "user", "content": content}], "max_tokens": tokens}
     return json.dumps({**asked, "temperature": 0, "stream": stream}).encode()
 
@@ -83,7 +84,8 @@ class Client:
 
 async def main(plan: dict[str, Any]) -> dict[str, Any]:
     """`requests` of them, `together` at once; with `leave` each goes away at a random moment within so many seconds."""
-    urls = [picture(number, plan["side"], plan["kind"], plan["noise"]) for number in range(plan["pictures"])]
+    numbers = range(plan["from"], plan["from"] + plan["pictures"])
+    urls = [picture(number, plan["side"], plan["kind"], plan["noise"]) for number in numbers]
     contents = [body(url, plan["tokens"], plan["stream"]) for url in urls]
     first: list[float] = []
     whole: list[float] = []

@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any
 
 from service.vision.application import create
 from service.vision.configuration import Configuration
+from service.vision.conversation import Job
 from service.vision.engine.choices import Choices
 from service.vision.engine.separate import SeparateEngine
 from service.vision.server import Server
@@ -70,6 +71,21 @@ class Inside:
         watching = asyncio.run_coroutine_threadsafe(watch(), self._loop)
         yield lags
         watching.cancel()
+
+    def asked(self, jobs: Sequence[Job]) -> list[float]:
+        """Seconds that the engine itself takes for each of them, one after the other, on the service's own loop."""
+
+        async def ask() -> list[float]:
+            seconds = []
+            for job in jobs:
+                began = time.perf_counter()
+                async for _ in await self.engine.submit(job):
+                    pass
+                seconds.append(time.perf_counter() - began)
+            return seconds
+
+        assert self._loop
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result()
 
     @property
     def resident(self) -> int:

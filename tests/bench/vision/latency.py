@@ -1,22 +1,25 @@
 """How long clients wait: for the first word, and for what is not the model's own work."""
 
-import asyncio
-import json
-import subprocess
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.paths import ROOT
+from PIL import Image
+
+from service.vision.conversation import Job, Picture, Sampling, Turn
+from service.vision.engine.separate import SeparateEngine
+from service.vision.pictures import Limits, decode
 from tests.bench.figure import Figure, at_most, plain
+from tests.bench.vision.clients import QUESTION, picture
 from tests.bench.vision.endless import endless
 from tests.bench.vision.inside import Inside
 from tests.bench.vision.load import percentile, sent
 from tests.bench.vision.serving import served
 
-_MEGAPIXEL: dict[str, Any] = {"side": 1000, "kind": "jpeg", "pictures": 60}
+_TURNS, _A_TURN, _WARM = 6, 30, 5
+"""Turns, requests in each, and those of them that are not counted."""
 
 
 def first_token() -> list[Figure]:
@@ -32,45 +35,42 @@ def first_token() -> list[Figure]:
 
 
 def overhead() -> list[Figure]:
-    """A question about a JPEG of one megapixel, over HTTP and asked of the engine itself with the picture decoded."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = endless(Path(folder))
-        with served(model, Path(folder)) as service:
-            over_http = sent(socket=service.socket, together=1, requests=60, tokens=1, **_MEGAPIXEL)["whole"]
-        command = [sys.executable, "-m", "tests.bench.vision.latency", str(model)]
-        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    http, bare = percentile(over_http[10:], 50) * 1000, percentile(json.loads(done.stdout), 50) * 1000
+    """A question about a JPEG of one megapixel, over HTTP and asked of the same engine itself with the picture decoded.
+
+    In turns, for a machine that is slower now than a minute ago is slower for both. Each picture is a new one. How much
+    of the difference is decoding the JPEG, and making it smaller, is told too.
+    """
+    over_http, bare, decoding = list[float](), list[float](), list[float]()
+    with tempfile.TemporaryDirectory() as folder, Inside(endless(Path(folder)), Path(folder)) as inside:
+        for turn in range(_TURNS):
+            numbers = range(turn * _A_TURN, (turn + 1) * _A_TURN)
+            plan: dict[str, Any] = {"from": numbers.start, "pictures": _A_TURN, "requests": _A_TURN, "tokens": 1}
+            over_http += sent(socket=inside.socket, together=1, side=1000, kind="jpeg", **plan)["whole"][_WARM:]
+            bare += inside.asked([_job(number, inside.engine.fit(1000, 1000, coarse=False)) for number in numbers])[
+                _WARM:
+            ]
+            decoding += [_decoding(number, inside.engine) for number in numbers][_WARM:]
+    whole, engine = percentile(over_http, 50) * 1000, percentile(bare, 50) * 1000
     return [
-        plain("vision-http", http, "ms"),
-        plain("vision-bare-engine", bare, "ms"),
-        at_most("vision-overhead", http - bare, "ms", 5),
+        plain("vision-http", whole, "ms"),
+        plain("vision-bare-engine", engine, "ms"),
+        plain("vision-decoding", percentile(decoding, 50) * 1000, "ms"),
+        at_most("vision-overhead", whole - engine, "ms", 5),
     ]
 
 
-def bare_engine(model: Path) -> list[float]:
-    """Seconds of each answer of one token."""
-    from PIL import Image  # Only this process needs them.
+def _decoding(number: int, engine: SeparateEngine) -> float:
+    """Seconds, in this thread and with nothing else to do."""
+    url = picture(number, 1000, "jpeg", noise=False)
+    began = time.perf_counter()
+    decode(url, Limits(1 << 24, 1 << 24, 200), partial(engine.fit, coarse=False), lambda _: None)
+    return time.perf_counter() - began
 
-    from service.vision.conversation import Job, Picture, Sampling, Turn
-    from service.vision.engine.choices import Choices
-    from service.vision.engine.transformers import TransformersEngine
 
-    engine = TransformersEngine(Choices(model, "cpu", "fp32", 8192, 64, 1_300_000, 16, 100_000))
-
-    async def all_of_them() -> list[float]:
-        await engine.start()
-        seconds = []
-        for number in range(60):
-            image = Image.new("RGB", engine.fit(1000, 1000, coarse=False), (number, 90, 40))
-            turn = Turn("user", (Picture(image, str(number), 1000, 1000), "What shape is the red one?"))
-            began = time.perf_counter()
-            async for _ in await engine.submit(Job((turn,), Sampling(max_new_tokens=1, temperature=0.0))):
-                pass
-            seconds.append(time.perf_counter() - began)
-        await engine.stop()
-        return seconds[10:]
-
-    return asyncio.run(all_of_them())
+def _job(number: int, size: tuple[int, int]) -> Job:
+    """What a request for one token comes to; no other has its picture."""
+    turn = Turn("user", (Picture(Image.new("RGB", size, (number, 90, 40)), str(number), 1000, 1000), QUESTION))
+    return Job((turn,), Sampling(max_new_tokens=1, temperature=0.0))
 
 
 def loop_block() -> list[Figure]:
@@ -93,7 +93,3 @@ def loop_block() -> list[Figure]:
             longest.append(max(lags) * 1000)
     each = [plain(f"vision-loop-block-{number}", value, "ms") for number, value in enumerate(longest, 1)]
     return [*each, at_most("vision-loop-block", max(longest), "ms", 20)]
-
-
-if __name__ == "__main__":
-    print(json.dumps(bare_engine(Path(sys.argv[1]))))

@@ -12,7 +12,7 @@ from deploy.paths import ROOT
 
 def sent(base: str = "http://vision", **plan: Any) -> dict[str, Any]:
     """What tests.bench.vision.clients measured; raises CalledProcessError if it failed."""
-    usual = {"side": 300, "kind": "png", "pictures": 64, "tokens": 64, "stream": False, "noise": False}
+    usual = {"side": 300, "kind": "png", "from": 0, "pictures": 64, "tokens": 64, "stream": False, "noise": False}
     asked = json.dumps({**usual, **plan, "base": base}, default=str)
     command = [sys.executable, "-m", "tests.bench.vision.clients"]
     done = subprocess.run(command, cwd=ROOT, input=asked, text=True, stdout=subprocess.PIPE, check=True)

@@ -105,7 +105,7 @@ def test_stats_count_each_request_once(log: Path) -> None:
     assert (told["requests"], told["unended"], told["lost"]) == (2, 3, 2)
     assert told["logs"]["vision"]["by"] == {"begun": 5, "request": 2, "gap": 1}
     header, _, figures = run("stats", "--since", "1h", "--until", until).stdout.splitlines()[:3]
-    assert [name for name in ("requests", "no end", "lost") if name in header] == ["requests", "no end", "lost"]
+    assert [name for name in ("requests", "unended", "lost") if name in header] == ["requests", "unended", "lost"]
     assert figures.split()[:4] == ["gpu1", "2", "3", "2"]
 
 
