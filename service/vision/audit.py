@@ -132,11 +132,11 @@ class Auditor:
         if self._hangs():
             return self._late()
         with self._lock:
-            if self._open is None:
-                self._open = group = _Group()
+            if (group := self._open) is None:
+                group = _Group()
                 group.job = self._thread.submit(self._append_group, group)
                 group.done = asyncio.wrap_future(group.job)
-            group = self._open
+                self._open = group
             group.lines.append(one)
         await asyncio.wait({group.done}, timeout=PATIENCE)
         if group.done.done():

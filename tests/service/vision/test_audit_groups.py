@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.ledger import Ledger, LedgerError, verify
+from service.vision import audit
 from service.vision.audit import Auditor, AuditUnavailable
 from service.vision.entry import Entry
 from tests.service.vision.running import Running
@@ -85,6 +90,62 @@ def test_a_full_disk_refuses_all_of_them_and_counts_each(tmp_path: Path, monkeyp
     written = Written(tmp_path, monkeypatch, full)
     assert {type(one) for one in written.found.values()} == {AuditUnavailable}
     assert (written.auditor.lost, written.auditor.failures) == (8, 8)
+
+
+@pytest.mark.long
+@settings(max_examples=40)
+@given(
+    disk=st.lists(st.sampled_from(["takes", "refuses", "hangs", "hangs and refuses"]), max_size=12),
+    streams=st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=12),
+)
+def test_whatever_the_disk_does_each_request_has_its_line_or_is_counted(
+    tmp_path_factory: pytest.TempPathFactory, disk: list[str], streams: list[tuple[bool, int]]
+) -> None:
+    """`disk`: what becomes of one write after the other; the requests come so many milliseconds after the first."""
+    auditor = Auditor(Running(tmp_path_factory.mktemp("log"), ScriptedEngine()).configuration)
+    append_all, left = Ledger.append_all, iter(disk)
+
+    def some(ledger: Ledger, lines: Lines) -> range:
+        does = next(left, "takes")
+        if "hangs" in does:
+            time.sleep(0.03)
+        if "refuses" in does:
+            raise LedgerError("disk full")
+        return append_all(ledger, lines)
+
+    async def request(number: int, stream: bool, after: int) -> bool:
+        await asyncio.sleep(after / 1000)
+        entry = Entry(f"request-{number}", None, None, None, "POST")
+        try:
+            if stream:
+                await auditor.begin(entry)
+            await auditor.write(entry, 200)
+        except AuditUnavailable:
+            if not entry.ended.given_up:  # It was refused at its beginning, which is an end that is told too.
+                with contextlib.suppress(AuditUnavailable):
+                    await auditor.write(entry, 503)
+            return False
+        return True
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(*(request(number, *one) for number, one in enumerate(streams)))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Ledger, "append_all", some)
+        patched.setattr(audit, "PATIENCE", 0.015)
+        answered = asyncio.run(all_of_them())
+        auditor._thread.shutdown()  # What was late is written by now.
+    auditor._tell_of_gap()
+    assert not verify(auditor._ledger.path).findings
+    lines = [json.loads(line) for line in auditor._ledger.path.read_text().splitlines()]
+    closed = [line["request"] for line in lines if line["event"] == "request"]
+    begun = [line["request"] for line in lines if line["event"] == "begun"]
+    assert (len(closed), len(begun)) == (len(set(closed)), len(set(begun)))
+    assert {f"request-{number}" for number, well in enumerate(answered) if well} <= {*closed}
+    assert len(streams) == len(closed) + auditor.lost
+    gaps = [line for line in lines if line["event"] == "gap"]
+    assert sum(line["lost"] for line in gaps) == auditor.lost
+    assert sum(line["begun"] for line in gaps) == len({*begun} - {*closed})
 
 
 def test_a_fault_of_ours_is_told_to_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
