@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,15 @@ from pathlib import Path
 from service.vision.engine.protocol import EngineUnusable
 
 SETTING = "CASEMATE_VISION_COMPILE"
+_ONE = """
+#include <Python.h>
+#include <omp.h>
+extern "C" int one() { return PY_MAJOR_VERSION + omp_get_max_threads(); }
+"""
 
 
 def require(device: str) -> None:
-    """Have a library of one line compiled and loaded. Raises EngineUnusable."""
+    """Have a library compiled and loaded that needs what compiled models need. Raises EngineUnusable."""
     if device != "cpu":
         recorded = "where steps are recorded as CUDA graphs instead"
         raise EngineUnusable(
@@ -25,13 +31,16 @@ def require(device: str) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="casemate-") as folder:
             source, library = Path(folder, "one.cpp"), Path(folder, "one.so")
-            source.write_text('extern "C" int one() { return 1; }\n')
-            command = [compiler, "-shared", "-fPIC", "-o", str(library), str(source)]
+            source.write_text(_ONE)
+            headers = f"-I{sysconfig.get_path('include')}"
+            command = [compiler, "-shared", "-fPIC", "-fopenmp", headers, "-o", str(library), str(source)]
             subprocess.run(command, check=True, capture_output=True, text=True)
             ctypes.CDLL(str(library))
     except subprocess.CalledProcessError as error:
-        said = (error.stderr.strip().splitlines() or [f"it ended with {error.returncode}"])[0][:200]
-        raise EngineUnusable(f"{SETTING}: {compiler} does not compile: {said}; next: repair it, or unset it") from None
+        lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.strip().splitlines()
+        said = (lines or [f"it ended with {error.returncode}"])[0][:200]
+        following = f"next: install what it lacks (python3-dev, libgomp), or unset {SETTING}"
+        raise EngineUnusable(f"{SETTING}: {compiler} does not compile: {said}; {following}") from None
     except OSError as error:  # No directory can be written, or nothing may be run from it.
         raise EngineUnusable(
             f"{SETTING}: a library cannot be made in a temporary directory and run from there: {error}; "

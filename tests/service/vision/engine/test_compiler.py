@@ -1,6 +1,7 @@
 """Who asks for a compiled model where none can be made is told before anything is loaded: what, where, what next."""
 
 import ctypes
+import sysconfig
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,13 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_with_a_broken_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpp_builder, "get_cpp_compiler", lambda: "false")
-    with pytest.raises(EngineUnusable, match="false does not compile: it ended with 1; next: repair it"):
+    with pytest.raises(EngineUnusable, match="false does not compile: it ended with 1; next: install"):
+        require("cpu")
+
+
+def test_without_the_headers_of_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    with pytest.raises(EngineUnusable, match=r"Python\.h: No such file or directory; next: install .*python3-dev"):
         require("cpu")
 
 
