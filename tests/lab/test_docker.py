@@ -59,7 +59,7 @@ def test_a_container_that_nobody_hardened_is_closed_all_the_same(yard: Yard) -> 
 
 def test_a_port_is_published_on_loopback_unless_asked_otherwise(yard: Yard) -> None:
     run = (
-        "docker run --detach --name casemate-test-port --publish {}9010:80 --volume /usr:/usr:ro casemate-test sleep 9"
+        "docker run --detach --name casemate-test-port --publish {}9010:80 --volume /usr:/usr:ro casemate-test sleep 99"
     )
     for asked, bound in (("", "127.0.0.1"), ("0.0.0.0:", "0.0.0.0")):
         yard.host.run(run.format(asked))

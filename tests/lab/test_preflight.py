@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.settings.network import NetworkSettings
-from tests.lab.deployment import Deployment
+from tests.lab.deployment import Deployment, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -25,7 +25,8 @@ def unfit(deployed: Deployment) -> Iterator[Deployment]:
     host.run("cp --preserve=all /etc/os-release /root/os-release && rm /etc/os-release")
     host.run("printf 'ID=fedora\\nVERSION_ID=42\\nNAME=\"Fedora Linux\"\\n' >/etc/os-release")
     host.run(f"ip route add {ROUTE} dev lo")
-    host.run("systemd-run --quiet --unit casemate-test-door python3 -m http.server 4443; sleep 1")
+    host.run("systemd-run --quiet --unit casemate-test-door python3 -m http.server 4443")
+    eventually(lambda: ":4443" in host.run("ss -ltn").stdout)
     yield deployed
     host.run(f"systemctl stop casemate-test-door; ip route del {ROUTE} dev lo")
     host.run("rm /etc/os-release && cp --preserve=all /root/os-release /etc/os-release")

@@ -45,10 +45,9 @@ def overhead() -> list[Figure]:
         for turn in range(_TURNS):
             numbers = range(turn * _A_TURN, (turn + 1) * _A_TURN)
             plan: dict[str, Any] = {"from": numbers.start, "pictures": _A_TURN, "requests": _A_TURN, "tokens": 1}
+            jobs = [_job(number, inside.engine.fit(1000, 1000, coarse=False)) for number in numbers]
             over_http += sent(socket=inside.socket, together=1, side=1000, kind="jpeg", **plan)["whole"][_WARM:]
-            bare += inside.asked([_job(number, inside.engine.fit(1000, 1000, coarse=False)) for number in numbers])[
-                _WARM:
-            ]
+            bare += inside.asked(jobs)[_WARM:]
             decoding += [_decoding(number, inside.engine) for number in numbers][_WARM:]
     whole, engine = percentile(over_http, 50) * 1000, percentile(bare, 50) * 1000
     return [
