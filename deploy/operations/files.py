@@ -51,23 +51,27 @@ def file(
         differs(path, found.get("content") if found else None, content)
     else:
         differs(path, f"sha256 {found['sha256']}" if found else None, f"sha256 {wanted['sha256']}")
-    command = _put(path, wanted["sha256"], mode, owner, group, check)
-    yield StringCommand(command, _stdin=[base64.encodebytes(data).decode()])
+    yield StringCommand(_put(path, mode, owner, group, check), _stdin=[_sent(data)])
 
 
 def _attributes(found: Mapping[str, object]) -> str:
     return f"mode {found['mode']} owner {found['owner']} group {found['group']}\n"
 
 
-def _put(path: str, sha256: str, mode: str, owner: str, group: str, check: str | None) -> str:
-    """A cut connection looks like the end of standard input: what came until then may be whole lines of base64."""
+def _sent(data: bytes) -> str:
+    """Its digest first: a cut connection looks like the end of standard input, and base64 cut by lines is base64."""
+    return f"{hashlib.sha256(data).hexdigest()}\n{base64.encodebytes(data).decode()}"
+
+
+def _put(path: str, mode: str, owner: str, group: str, check: str | None) -> str:
     parent, target = shlex.quote(str(PurePosixPath(path).parent)), shlex.quote(path)
     steps = [
         f"mkdir -p {parent}",
         *_aside(path, parent),
         f'n="$d/"{shlex.quote(PurePosixPath(path).name)}',
+        "IFS= read -r digest",
         'base64 -d >"$n"',
-        f'[ "$(sha256sum <"$n")" = "{sha256}  -" ] || {{ echo "the content came incomplete" >&2; exit 1; }}',
+        '[ "$(sha256sum <"$n")" = "$digest  -" ] || { echo "the content came incomplete" >&2; exit 1; }',
         f'chown {shlex.quote(owner)}:{shlex.quote(group)} "$n"',
         f'chmod {shlex.quote(mode)} "$n"',
         *([check.replace("{}", '"$n"')] if check else []),

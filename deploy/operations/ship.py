@@ -1,6 +1,7 @@
 """A release to a host: only what it lacks, over the connection that is there, and let in by the host itself."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from deploy.release.signed import kept_releases
 from service.release.manifest import model_directory
 
 _BLOBS = HOST_STATE / "blobs"
+_DIGEST = re.compile("[0-9a-f]{64}")
 _NOTHING: dict[str, Any] = {
     "accepted_sequence": 0,
     "admitted": None,
@@ -121,7 +123,7 @@ def _pruned_items(gone: list[str], kept: set[str], there: list[str]) -> list[Ite
     directories = {f"{HOST_MODELS}/{model_directory(models[name].name, one)}" for name, one in files(gone).items()}
     blobs = {file["sha256"] for one in files(gone).values() for file in one.values()} - needed
     if models.keys() >= {*gone, *kept}:
-        blobs |= set(there) - needed
+        blobs |= {name for name in there if _DIGEST.fullmatch(name)} - needed
     return [removed(path) for path in sorted({*directories, *(f"{_BLOBS}/{blob}" for blob in blobs)})]
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.ledger import Ledger, LedgerError
+from service.vision import faults
 from service.vision.configuration import Configuration
 from service.vision.conversation import Turn
 from service.vision.digests import Digests
@@ -38,7 +39,7 @@ class _Line:
     entry: Entry
     way: Way
     fields: dict[str, Any]
-    error: LedgerError | None = None
+    error: Exception | None = None
 
 
 class _Group:
@@ -66,7 +67,7 @@ class Auditor:
 
     A log that takes no line (disk full, or a disk that does not answer within `PATIENCE`): with `refuse` there is 503
     in place of the answer, and of one that has begun the last part is withheld; with `continue` answers go on without a
-    line. Either way closing lines that were not taken are counted as lost, and the next line that can be written is
+    line. Either way closing lines that were not taken are counted as lost, and the next ones that can be written are
     preceded by one with event `gap`: how many were lost, and how many of these requests have a begun line. A begun line
     that was not taken is no loss of its own, for its request is closed by a line or counted there. A process that ends
     before that has lost the numbers too; stderr and the metrics told of them. A line that a hanging disk takes after
@@ -127,21 +128,23 @@ class Auditor:
         if not self._goes_on:
             raise AuditUnavailable from error
 
-    async def _taken(self, one: _Line) -> LedgerError | None:
+    async def _taken(self, one: _Line) -> BaseException | None:
         """Why the log did not take it; also when the thread is still busy with earlier ones."""
         if self._hangs():
             return self._late()
         with self._lock:
             if (group := self._open) is None:
                 group = _Group()
-                group.job = self._thread.submit(self._append_group, group)
+                try:
+                    group.job = self._thread.submit(self._append_group, group)
+                except RuntimeError as error:  # As many threads run here as may.
+                    return LedgerError(f"{self._ledger.path}: no line could be added: {error}; next: raise vision.pids")
                 group.done = asyncio.wrap_future(group.job)
                 self._open = group
             group.lines.append(one)
         await asyncio.wait({group.done}, timeout=PATIENCE)
         if group.done.done():
-            group.done.result()
-            return one.error
+            return group.done.exception() or one.error
         if group.job.running():
             self._hanging = group.job
         return self._late()
@@ -168,7 +171,9 @@ class Auditor:
                 one.way.in_hand = True
         try:
             self._ledger.append_all([one.fields for one in lines])
-        except LedgerError as error:
+        except Exception as error:
+            if not isinstance(error, LedgerError):
+                faults.tell(error)
             with self._lock:
                 for one in lines:
                     one.error, one.way.in_hand = error, False
@@ -181,7 +186,8 @@ class Auditor:
         with self._lock:
             for one in lines:
                 one.error, one.way.written = None, True
-                if one.way is one.entry.begun and one.entry.ended.given_up:
+                ended = one.entry.ended
+                if one.way is one.entry.begun and ended.given_up and not ended.in_hand:  # Counted without it.
                     self._gap["begun"] += 1
             if lines:
                 self._say(None)
@@ -194,13 +200,13 @@ class Auditor:
     def _tell_of_gap(self) -> None:
         with self._lock:
             gap = self._gap.copy()
-        if gap["lost"]:
+        if gap["lost"] or gap["begun"]:
             with contextlib.suppress(LedgerError):  # The next line tries again.
                 self._ledger.append({"event": "gap", **self._served, **gap})
                 with self._lock:
                     self._gap.subtract(gap)
 
-    def _say(self, error: LedgerError | None) -> None:
+    def _say(self, error: BaseException | None) -> None:
         """Once when it begins and once when it ends: a full disk must not fill another one."""
         if error and not self._failing:
             print(f"{error}; {'answers go on without' if self._goes_on else 'requests are refused'}", file=sys.stderr)

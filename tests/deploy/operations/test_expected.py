@@ -140,7 +140,8 @@ def test_what_a_cut_transfer_left_goes_with_earlier_releases_and_is_told(
     live = {"vision": "live", "gate": "live"}
     records = [{"release": name} for name in names]
     state = {"accepted_sequence": 1, "admitted": "live", "live": live, "releases": records}
-    seen = {"state": state, "blobs": [*needed, "ab" * 32]}
+    escaped = "".join(f"\\x{one:02x}" for one in b"../../../../etc/ssh")  # As the sentinel writes such bytes.
+    seen = {"state": state, "blobs": [*needed, "ab" * 32, escaped]}
     for known, told in ((names, ["ab" * 32]), (names[:2], [])):
         signed = [SimpleNamespace(manifest=SimpleNamespace(release=one, model=release.contents.model)) for one in known]
         monkeypatch.setattr("deploy.operations.ship.kept_releases", lambda signed=signed: signed)

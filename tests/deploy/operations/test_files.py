@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.operations.change import differences
-from deploy.operations.files import _put, absent, directory, file
+from deploy.operations.files import _put, _sent, absent, directory, file
 
 TEXT = "hello\n"
 
@@ -42,7 +42,10 @@ def test_the_content_travels_by_standard_input(fake_host: Any) -> None:
     fake_host()
     [command] = file._inner(path="/etc/x", content="s3cret-value\n", secret=True)
     assert "s3cret-value" not in command.get_raw_value()
-    assert base64.b64decode(command.connector_arguments["_stdin"][0]) == b"s3cret-value\n"
+    digest, content = command.connector_arguments["_stdin"][0].split("\n", 1)
+    assert digest == hashlib.sha256(b"s3cret-value\n").hexdigest()
+    assert digest not in command.get_raw_value(), "a short secret could be guessed by it"
+    assert base64.b64decode(content) == b"s3cret-value\n"
 
 
 def test_a_plan_shows_the_difference(fake_host: Any) -> None:
@@ -61,9 +64,9 @@ def test_a_plan_does_not_show_a_secret(fake_host: Any) -> None:
 def run_put(target: Path, data: bytes, check: str | None = None, mode: str = "0640", lines: int | None = None) -> int:
     """`lines`: of what is sent so many come."""
     user = f"{os.getuid()}"
-    script = _put(str(target), hashlib.sha256(data).hexdigest(), mode, user, f"{os.getgid()}", check)
-    sent = b"".join(base64.encodebytes(data).splitlines(keepends=True)[:lines])
-    return subprocess.run(["sh", "-c", script], input=sent, check=False).returncode
+    script = _put(str(target), mode, user, f"{os.getgid()}", check)
+    sent = "".join(_sent(data).splitlines(keepends=True)[:lines])
+    return subprocess.run(["sh", "-c", script], input=sent.encode(), check=False).returncode
 
 
 @pytest.mark.long
@@ -91,7 +94,7 @@ def test_a_failed_check_leaves_the_old_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [0, 1, 9])
 def test_a_connection_that_is_cut_while_the_content_comes_leaves_the_old_file(tmp_path: Path, lines: int) -> None:
-    """Each line of base64 ends on a whole byte: without the digest it would be a whole file, a shorter one."""
+    """Each line of base64 ends on a whole byte: by itself it would be a whole file, a shorter one."""
     target = tmp_path / "program.pyz"
     target.write_text("old")
     assert run_put(target, bytes(600), lines=lines) != 0

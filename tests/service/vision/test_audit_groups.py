@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -93,16 +93,23 @@ def test_a_full_disk_refuses_all_of_them_and_counts_each(tmp_path: Path, monkeyp
 
 
 @pytest.mark.long
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(
     disk=st.lists(st.sampled_from(["takes", "refuses", "hangs", "hangs and refuses"]), max_size=12),
-    streams=st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=12),
+    requests=st.lists(
+        st.tuples(st.sampled_from(["whole", "streamed", "left"]), st.integers(0, 30)), min_size=1, max_size=12
+    ),
+    audit_full=st.sampled_from(["refuse", "continue"]),
 )
 def test_whatever_the_disk_does_each_request_has_its_line_or_is_counted(
-    tmp_path_factory: pytest.TempPathFactory, disk: list[str], streams: list[tuple[bool, int]]
+    tmp_path_factory: pytest.TempPathFactory,
+    disk: list[str],
+    requests: list[tuple[str, int]],
+    audit_full: Literal["refuse", "continue"],
 ) -> None:
     """`disk`: what becomes of one write after the other; the requests come so many milliseconds after the first."""
-    auditor = Auditor(Running(tmp_path_factory.mktemp("log"), ScriptedEngine()).configuration)
+    folder = tmp_path_factory.mktemp("log")
+    auditor = Auditor(Running(folder, ScriptedEngine(), audit_full=audit_full).configuration)
     append_all, left = Ledger.append_all, iter(disk)
 
     def some(ledger: Ledger, lines: Lines) -> range:
@@ -113,22 +120,29 @@ def test_whatever_the_disk_does_each_request_has_its_line_or_is_counted(
             raise LedgerError("disk full")
         return append_all(ledger, lines)
 
-    async def request(number: int, stream: bool, after: int) -> bool:
+    async def request(number: int, kind: str, after: int) -> bool:
         await asyncio.sleep(after / 1000)
         entry = Entry(f"request-{number}", None, None, None, "POST")
+        beginning = asyncio.create_task(auditor.begin(entry)) if kind != "whole" else None
         try:
-            if stream:
-                await auditor.begin(entry)
+            if beginning and kind == "left":  # Its client goes while the begun line is on its way.
+                await asyncio.sleep(0)
+            elif beginning:
+                await beginning
             await auditor.write(entry, 200)
         except AuditUnavailable:
             if not entry.ended.given_up:  # It was refused at its beginning, which is an end that is told too.
                 with contextlib.suppress(AuditUnavailable):
                     await auditor.write(entry, 503)
             return False
+        finally:
+            if beginning:
+                await asyncio.wait({beginning})
+                beginning.exception()
         return True
 
     async def all_of_them() -> list[bool]:
-        return await asyncio.gather(*(request(number, *one) for number, one in enumerate(streams)))
+        return await asyncio.gather(*(request(number, *one) for number, one in enumerate(requests)))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Ledger, "append_all", some)
@@ -141,20 +155,85 @@ def test_whatever_the_disk_does_each_request_has_its_line_or_is_counted(
     closed = [line["request"] for line in lines if line["event"] == "request"]
     begun = [line["request"] for line in lines if line["event"] == "begun"]
     assert (len(closed), len(begun)) == (len(set(closed)), len(set(begun)))
-    assert {f"request-{number}" for number, well in enumerate(answered) if well} <= {*closed}
-    assert len(streams) == len(closed) + auditor.lost
+    if audit_full == "refuse":
+        assert {f"request-{number}" for number, well in enumerate(answered) if well} <= {*closed}
+    assert len(requests) == len(closed) + auditor.lost
     gaps = [line for line in lines if line["event"] == "gap"]
     assert sum(line["lost"] for line in gaps) == auditor.lost
     assert sum(line["begun"] for line in gaps) == len({*begun} - {*closed})
 
 
-def test_a_fault_of_ours_is_told_to_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_one_line_s_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Nobody waits for ever, and nobody is answered without a line."""
 
     def faulty(lines: Lines) -> None:
-        if len(lines) > 1:
+        if any(fields.get("principal") == "dave" for fields in lines):
             raise ZeroDivisionError
 
-    first, *others = Written(tmp_path, monkeypatch, faulty).found.values()
-    assert first is None
-    assert {type(one) for one in others} == {ZeroDivisionError}
+    written = Written(tmp_path, monkeypatch, faulty)
+    assert isinstance(written.found.pop("dave"), AuditUnavailable)
+    assert set(written.found.values()) == {None}
+    assert (written.auditor.lost, written.auditor.failures) == (1, 1)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_where_no_thread_can_be_started_nobody_is_answered_without_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auditor = Auditor(Running(tmp_path, ScriptedEngine()).configuration)
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def write(name: str) -> None:
+        await auditor.write(Entry(name, None, None, None, "POST"), 200)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        with pytest.raises(AuditUnavailable):
+            asyncio.run(write("first"))
+    assert (auditor.lost, auditor.failures) == (1, 1)
+    asyncio.run(write("second"))
+    lines = [json.loads(line) for line in auditor._ledger.path.read_text().splitlines()]
+    assert [(line["event"], line.get("request")) for line in lines] == [("gap", None), ("request", "second")]
+
+
+def test_a_begun_line_that_comes_after_the_loss_was_told_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its request would count as lost and as one without an end for ever."""
+    auditor = Auditor(Running(tmp_path, ScriptedEngine()).configuration)
+    append_all, answers = Ledger.append_all, threading.Event()
+
+    def hanging(ledger: Ledger, lines: Lines) -> range:
+        assert answers.wait(20)
+        return append_all(ledger, lines)
+
+    async def all_of_it() -> None:
+        first, left = (Entry(name, None, None, None, "POST") for name in ("first", "left"))
+        monkeypatch.setattr(audit, "PATIENCE", 0.05)
+        writing = asyncio.create_task(auditor.write(first, 200))
+        while not first.ended.in_hand:
+            await asyncio.sleep(0.001)
+        monkeypatch.setattr(audit, "PATIENCE", 20)
+        beginning = asyncio.create_task(auditor.begin(left))
+        with pytest.raises(AuditUnavailable):
+            await writing
+        with pytest.raises(AuditUnavailable):
+            await auditor.write(left, 499)
+        answers.set()
+        await beginning
+        await auditor.close()
+
+    monkeypatch.setattr(Ledger, "append_all", hanging)
+    asyncio.run(all_of_it())
+    lines = [json.loads(line) for line in auditor._ledger.path.read_text().splitlines()]
+    told = [(line["event"], line.get("request"), line.get("lost"), line.get("begun")) for line in lines]
+    assert told == [
+        ("request", "first", None, None),
+        ("gap", None, 1, 0),
+        ("begun", "left", None, None),
+        ("gap", None, 0, 1),
+    ]
