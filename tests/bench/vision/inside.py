@@ -1,6 +1,7 @@
 """A service in this process, to be looked into: its event loop, its tasks, its rows."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -43,6 +44,8 @@ class Inside:
         asyncio.run(serve())
 
     def __enter__(self) -> "Inside":
+        gc.collect()
+        gc.freeze()  # As the service's own process does.
         self._thread.start()
         end = time.monotonic() + 120
         while self.engine.health().state != "ready":

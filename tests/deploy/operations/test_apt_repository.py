@@ -28,7 +28,8 @@ def test_the_key_is_there_before_the_source(fake_host: Any) -> None:
     _, key, source = apt_repository._inner(stem="docker", repository=REPOSITORY)
     assert KEY in key.get_raw_value()
     assert SOURCE in source.get_raw_value()
-    assert base64.b64decode(key.connector_arguments["_stdin"][0]).decode() == REPOSITORY.key
+    _, content = key.connector_arguments["_stdin"][0].split("\n", 1)
+    assert base64.b64decode(content).decode() == REPOSITORY.key
 
 
 def test_an_unwanted_repository_goes_with_its_key(commands: Any) -> None:

@@ -31,7 +31,17 @@ sys.addaudithook(watch)
 """As sitecustomize: the engine's process is watched too."""
 
 
-def start(model: Path, directory: Path) -> subprocess.Popen[str]:
+FROZEN = """
+import gc
+from service.vision.__main__ import main
+from service.vision.server import Server
+Server.run = lambda self: print(gc.get_freeze_count(), len(gc.get_objects()))
+main()
+"""
+"""In place of serving: how many objects no collection looks at any more, and how many are left for it."""
+
+
+def environment(model: Path, directory: Path) -> dict[str, str]:
     settings = {
         "MODEL": model,
         "MODEL_NAME": "micro",
@@ -44,14 +54,17 @@ def start(model: Path, directory: Path) -> subprocess.Popen[str]:
         "QUEUE": 8,
         "RELEASE": "0123456789ab",
     }
-    environment = {f"CASEMATE_VISION_{name}": str(value) for name, value in settings.items()}
+    given = {f"CASEMATE_VISION_{name}": str(value) for name, value in settings.items()}
     (directory / "tmp").mkdir()
-    environment |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(directory / "tmp")}
+    given |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(directory / "tmp")}
     (directory / "watched").mkdir()
     (directory / "watched/sitecustomize.py").write_text(WATCHED)
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{directory}/watched"}
+    return given | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{directory}/watched"}
+
+
+def start(model: Path, directory: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "service.vision"]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=environment(model, directory), stderr=subprocess.PIPE, text=True)
 
 
 def ready(client: httpx.Client, process: subprocess.Popen[str]) -> bool:
@@ -103,3 +116,14 @@ def test_a_model_that_is_no_good_is_exit_1_and_the_last_line_says_why(checkpoint
     last = told.splitlines()[-1]
     assert last == f"{model}: model-00002-of-00002.safetensors is missing; next: casemate release verify"
     assert "Traceback" not in told
+
+
+def test_no_collection_of_garbage_goes_through_what_was_loaded(checkpoint: Path, tmp_path: Path) -> None:
+    """It would stop the event loop, and all streams with it, for tens of milliseconds."""
+    given = environment(checkpoint, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", FROZEN], cwd=ROOT, env=given, capture_output=True, text=True, check=True
+    )
+    frozen, left = map(int, done.stdout.split())
+    assert frozen > 30_000
+    assert left < 1_000
