@@ -60,8 +60,10 @@ def test_they_stand_in_the_order_in_which_they_came(begin: Begin) -> None:
     visit = begin(script=SLOWLY)
     visit.add(picture("red", (30, 20)))
     visit.add(picture("blue", (40, 20)))
-    visit.page.wait_for_timeout(100)
-    visit.page.evaluate("waiting.pop()()")  # The second one would be ready first, if it had begun.
+    expect(visit.page.locator("#pictures .coming")).to_have_count(2)
+    visit.until(lambda: visit.page.evaluate("waiting.length") > 0)
+    visit.page.wait_for_timeout(100)  # For the second one to begin, if it would not wait for the first.
+    visit.page.evaluate("waiting.pop()()")
     expect(visit.thumbnails).to_have_count(1)
     ready(visit)
     expect(visit.thumbnails).to_have_count(2)
