@@ -5,20 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """Decoded pixels (RGB), already scaled to the size that the model sees.
+    """Decoded pixels; scaling and turning them is the engine's (`engine/scaling.py`), which has quicker means for it.
 
-    sha256 is that of the file as it came; width and height are the picture's, upright and before scaling.
+    pixels: uint8 (height, width, 3), RGB. region: the width and height of what of them is the picture, from the upper
+    left on and in fractions of pixels too; the rest is padding. orientation: as EXIF counts, 1 is upright. size: width
+    and height at which the model sees it, upright.
+
+    sha256 is that of the file as it came; width and height are the picture's, upright and before anything was scaled.
     """
 
-    image: Image.Image
+    pixels: NDArray[np.uint8]
+    region: tuple[float, float]
+    orientation: int
+    size: tuple[int, int]
     sha256: str
     width: int
     height: int
+
+    @classmethod
+    def upright(cls, pixels: NDArray[np.uint8], size: tuple[int, int], sha256: str) -> Picture:
+        """One that came as it is."""
+        height, width, _ = pixels.shape
+        return cls(pixels, (width, height), 1, size, sha256, width, height)
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,7 @@ It is what Pillow's own thumbnails take (`reducing_gap`). Measured, of 255 a pix
 frequencies of a photograph, 1.2 for what is all edges, 0.4 and 0.6 with 3.0, which takes twice as long.
 """
 _ORIENTATION = 0x0112
-_FIRST_ON_ITS_SIDE = 5
-_UPRIGHT = {
-    2: (Image.Transpose.FLIP_LEFT_RIGHT,),
-    3: (Image.Transpose.ROTATE_180,),
-    4: (Image.Transpose.FLIP_TOP_BOTTOM,),
-    5: (Image.Transpose.TRANSPOSE,),
-    6: (Image.Transpose.ROTATE_270,),
-    7: (Image.Transpose.TRANSVERSE,),
-    8: (Image.Transpose.ROTATE_90,),
-}
+_FIRST_ON_ITS_SIDE, _LAST = 5, 8
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # The limits below are stricter.
 
 
@@ -61,9 +52,10 @@ class Limits:
 def decode(
     url: str, limits: Limits, fit: Callable[[int, int], tuple[int, int]], hashed: Callable[[str], None]
 ) -> Picture:
-    """Read one picture and scale it to what `fit` says for its width and height. Raises PictureRefused.
+    """Read one picture, which the model sees at the size that `fit` says for its width and height.
 
-    `hashed` is told the SHA-256 of the file before anything is made of it.
+    Pixels come at that size or larger, up to twice in each direction, but for pictures that are smaller themselves.
+    `hashed` is told the SHA-256 of the file before anything is made of it. Raises PictureRefused.
     """
     file = _file(url, limits.file_bytes)
     sha256 = hashlib.sha256(file).hexdigest()
@@ -76,15 +68,9 @@ def decode(
     on_its_side = orientation >= _FIRST_ON_ITS_SIDE
     width, height = image.size[::-1] if on_its_side else image.size
     fitted = fit(width, height)
-    wanted = fitted[::-1] if on_its_side else fitted
-    whole = _load(image, max(fitted)) if in_jpeg else None
-    image = _in_rgb(image)
-    if image.size != wanted:
-        # The image processor would resample in the same way; done here, the large original can go.
-        image = image.resize(wanted, Image.Resampling.BICUBIC, whole, _GAP)
-    for turn in _UPRIGHT.get(orientation, ()):
-        image = image.transpose(turn)
-    return Picture(image, sha256, width, height)
+    region = _load(image, max(fitted)) if in_jpeg else image.size
+    image, region = _reduced(_in_rgb(image), region, fitted[::-1] if on_its_side else fitted)
+    return Picture(np.asarray(image), region, orientation, fitted, sha256, width, height)
 
 
 def _file(url: str, most: int) -> bytes:
@@ -136,17 +122,27 @@ def _open(file: bytes, limits: Limits) -> Image.Image:
     return image
 
 
-def _load(image: Image.Image, longest: int | None = None) -> tuple[float, float, float, float] | None:
+def _load(image: Image.Image, longest: int | None = None) -> tuple[float, float]:
     """Decode; a JPEG, of which `longest` is wanted, at a half, a quarter or an eighth where that is still plenty.
 
-    Returns where the picture then is: its sides need not be multiples of eight, and what is beyond them is padding.
+    Returns how large the picture then is: its sides need not be multiples of eight, and what is beyond is padding.
     """
     try:
         drafted = image.draft(None, (math.ceil(longest * _GAP),) * 2) if longest else None
         image.load()
-        return drafted and drafted[1]
+        return drafted[1][2:] if drafted else image.size
     except Exception:  # Pillow raises whatever its decoders meet: OSError, SyntaxError, struct.error, ...
         raise _broken() from None
+
+
+def _reduced(
+    image: Image.Image, region: tuple[float, float], wanted: tuple[int, int]
+) -> tuple[Image.Image, tuple[float, float]]:
+    """What is still much too large is averaged over blocks, as by Pillow's `reducing_gap`."""
+    across, down = (int(have / want / _GAP) or 1 for have, want in zip(region, wanted, strict=True))
+    if across == down == 1:
+        return image, region
+    return image.reduce((across, down)), (region[0] / across, region[1] / down)
 
 
 def _broken() -> PictureRefused:
@@ -157,7 +153,7 @@ def _orientation(image: Image.Image) -> int:
     """As EXIF says; broken EXIF turns nothing."""
     with contextlib.suppress(Exception):
         found = image.getexif().get(_ORIENTATION)
-        return found if found in _UPRIGHT else 1
+        return found if isinstance(found, int) and 1 <= found <= _LAST else 1
     return 1
 
 

@@ -14,6 +14,7 @@ from tests.bench.sentinel.recording import recording
 from tests.bench.sentinel.truth import small_files, weights
 from tests.bench.sentinel.watched import watches
 from tests.bench.vision.latency import first_token, loop_block, overhead
+from tests.bench.vision.pictures import on_its_way
 from tests.bench.vision.steady import disconnects, memory
 from tests.bench.vision.throughput import throughput
 
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "vision-first-token": first_token,
     "vision-overhead": overhead,
     "vision-loop": loop_block,
+    "vision-picture": on_its_way,
     "vision-disconnects": disconnects,
     "vision-memory": memory,
     "sentinel-latency": latency,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from service.vision.engine.patches import Shades
 from service.vision.engine.prompt import Prompt
 
 
@@ -17,10 +18,11 @@ class Features:
     A key says whose picture it is: how quickly one principal is answered must not tell what another has asked about.
     """
 
-    def __init__(self, model: Any, most_tokens: int, most_patches: int) -> None:
+    def __init__(self, model: Any, shades: Shades, most_tokens: int, most_patches: int) -> None:
         self.read = 0
         self.known = 0
         self._model = model
+        self._shades = shades.to(model.device, model.dtype)
         self._most_tokens = most_tokens
         self._most_patches = most_patches
         self._kept: OrderedDict[Hashable, torch.Tensor] = OrderedDict()
@@ -34,7 +36,7 @@ class Features:
         self.known += sum(one.key in found for one in seen)
         new = {one.key: one for one in seen if one.key not in found}
         for group in _groups(list(new.values()), self._most_patches):
-            pixels = torch.cat([one.pixels for one in group]).to(self._model.device, self._model.dtype)
+            pixels = self._shades.of(torch.cat([one.pixels for one in group]))
             made = self._model.model.visual(pixels, [one.grid for one in group])
             found.update(zip((one.key for one in group), (one.clone() for one in made), strict=True))
         for key, made in found.items():

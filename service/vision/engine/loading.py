@@ -66,7 +66,8 @@ def assemble(choices: Choices) -> Loaded:
     most = prompter.most_patches
     if choices.compile:
         compile_both(decoder, model.model.visual)
-    features = Features(model, KEPT_PICTURES * most // prompter.patches_a_token, max(most, _PREFILL_PATCHES))
+    kept = KEPT_PICTURES * most // prompter.patches_a_token
+    features = Features(model, prompter.shades, kept, max(most, _PREFILL_PATCHES))
     waiting = Shares(choices.queue_tokens, "prompt tokens are waiting")
     worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS, waiting)
     for part in (*model.model.language_model.layers, *model.model.visual.blocks):

@@ -11,9 +11,10 @@ from transformers.models.glm46v.image_processing_pil_glm46v import Glm46VImagePr
 from service.vision.conversation import Job
 from service.vision.engine.checkpoint import Checkpoint
 from service.vision.engine.fitting import Fitting
-from service.vision.engine.patches import Patcher, Patches
+from service.vision.engine.patches import Patcher, Patches, Shades
 from service.vision.engine.positions import positions
 from service.vision.engine.protocol import EngineUnusable, JobRefused
+from service.vision.engine.scaling import scaled
 from service.vision.engine.template import Template
 from service.vision.engine.words import Words
 
@@ -62,6 +63,7 @@ class Prompter:
         smallest = min(processor.size["shortest_edge"], largest)
         self._merge = processor.merge_size
         self._patcher = Patcher(processor)
+        self.shades = Shades(processor)
         self.fitting = Fitting(patch * self._merge, frames, smallest, largest)
         self.patches_a_token = self._merge**2
         self.most_patches = largest // frames // patch**2
@@ -106,7 +108,7 @@ class Prompter:
 
     def _pictures(self, job: Job) -> tuple[Patches, ...]:
         return tuple(
-            Patches((job.principal, picture.sha256, picture.image.size), *self._patcher.cut(picture.image))
+            Patches((job.principal, picture.sha256, picture.size), *self._patcher.cut(scaled(picture)))
             for picture in job.pictures
         )
 

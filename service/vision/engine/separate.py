@@ -24,7 +24,7 @@ from service.vision.engine.choices import Choices
 from service.vision.engine.fitting import Fitting
 from service.vision.engine.mailbox import Mailbox
 from service.vision.engine.protocol import EngineBusy, EngineUnusable, Health, JobFailed, JobRefused, Load, stopping
-from service.vision.engine.wire import LENGTH, Sender, event_of
+from service.vision.engine.wire import HEAD, Sender, event_of
 
 _DEATHS = 3
 _WITHIN_SECONDS = 900.0
@@ -226,9 +226,9 @@ def _quietly(sender: Sender | None, *message: Any) -> None:
 
 
 async def _next(reader: asyncio.StreamReader) -> tuple[Any, ...]:
-    """Raises EOFError when the process has gone."""
+    """What it tells, which has no buffers. Raises EOFError when the process has gone."""
     try:
-        (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        length, _ = HEAD.unpack(await reader.readexactly(HEAD.size))
         message: tuple[Any, ...] = pickle.loads(await reader.readexactly(length))  # noqa: S301  see wire.py
     except (asyncio.IncompleteReadError, ConnectionError):
         raise EOFError from None

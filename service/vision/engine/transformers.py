@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
-from PIL import Image
+import numpy as np
 
 from service.vision import faults
 from service.vision.conversation import Job, Picture, Sampling, Turn
@@ -116,7 +116,8 @@ class TransformersEngine:
         return self._loaded
 
     async def _warm(self, side: int) -> None:
-        picture = Picture(Image.new("RGB", self.fit(side, side, coarse=False), "grey"), "", side, side)
+        grey = np.full((side, side, 3), 128, np.uint8)
+        picture = Picture.upright(grey, self.fit(side, side, coarse=False), "")
         job = Job((Turn("user", (picture, "?")),), Sampling(max_new_tokens=2, temperature=0.0))
         async for _ in await self.submit(job):
             pass

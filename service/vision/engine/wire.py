@@ -1,5 +1,7 @@
 """Messages between the service and an engine in a process of its own: pickled tuples with their length before them.
 
+The pixels of pictures follow as they are, each with its length: within what is pickled they would be copied twice.
+
 Both ends are ours and run as the same user; nothing that a client or a checkpoint brought is ever unpickled.
 """
 
@@ -14,7 +16,9 @@ from typing import Any
 from service.vision.engine.mailbox import Event
 from service.vision.engine.protocol import Done, JobFailed, Text
 
-LENGTH = struct.Struct("<Q")
+HEAD = struct.Struct("<QQ")
+"""Bytes that are pickled, and how many buffers follow."""
+_LENGTH = struct.Struct("<Q")
 
 
 class Sender:
@@ -30,15 +34,22 @@ class Sender:
 
     def send(self, *message: Any) -> None:
         """Raises OSError when the other end has gone."""
-        content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        buffers: list[pickle.PickleBuffer] = []
+        content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
         with self._turn:
-            self._connection.sendall(LENGTH.pack(len(content)) + content)
+            self._connection.sendall(HEAD.pack(len(content), len(buffers)) + content)
+            for one in buffers:
+                with one.raw() as raw:
+                    self._connection.sendall(_LENGTH.pack(raw.nbytes))
+                    self._connection.sendall(raw)
 
 
 def receive(connection: socket.socket) -> tuple[Any, ...]:
     """The next message, waited for. Raises EOFError when the other end has gone."""
-    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
-    message: tuple[Any, ...] = pickle.loads(_exactly(connection, length))  # noqa: S301  of ours, see above
+    length, buffers = HEAD.unpack(_exactly(connection, HEAD.size))
+    content = _exactly(connection, length)
+    beside = [_exactly(connection, *_LENGTH.unpack(_exactly(connection, _LENGTH.size))) for _ in range(buffers)]
+    message: tuple[Any, ...] = pickle.loads(content, buffers=beside)  # noqa: S301  of ours, see above
     return message
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.separate import SeparateEngine
@@ -76,7 +76,8 @@ def _decoding(number: int, engine: SeparateEngine) -> float:
 
 def _job(number: int, size: tuple[int, int]) -> Job:
     """What a request for one token comes to; no other has its picture."""
-    turn = Turn("user", (Picture(Image.new("RGB", size, (number, 90, 40)), str(number), 1000, 1000), QUESTION))
+    pixels = np.full((size[1], size[0], 3), (number, 90, 40), np.uint8)
+    turn = Turn("user", (Picture.upright(pixels, size, str(number)), QUESTION))
     return Job((turn,), Sampling(max_new_tokens=1, temperature=0.0))
 
 

@@ -46,7 +46,7 @@ def test_a_picture_and_a_question(service: Running, engine: ScriptedEngine) -> N
     assert body["usage"] == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
     (job,) = engine.jobs
     assert [type(one) for one in job.turns[0].parts] == [Picture, str]
-    assert job.pictures[0].image.size == (16, 16)
+    assert job.pictures[0].size == (16, 16)
     assert (job.sampling.max_new_tokens, job.sampling.temperature, job.sampling.seed, job.thinking) == (9, 0, 3, None)
 
 
@@ -104,8 +104,8 @@ def test_turns_reach_the_engine_in_their_order(service: Running, engine: Scripte
     assert [turn.role for turn in turns] == ["system", "user", "assistant", "user"]
     assert turns[2].reasoning == "d"
     first, second = turns[1].pictures
-    assert (first.image.getpixel((0, 0)), second.image.getpixel((0, 0))) == ((0, 0, 255), (255, 0, 0))
-    assert (first.image.size, second.image.size) == ((16, 16), (8, 8))
+    assert (tuple(first.pixels[0, 0]), tuple(second.pixels[0, 0])) == ((0, 0, 255), (255, 0, 0))
+    assert (first.size, second.size) == ((16, 16), (8, 8))
 
 
 @pytest.mark.parametrize(

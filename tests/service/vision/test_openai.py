@@ -91,7 +91,7 @@ def test_every_option_reaches_the_engine(official: openai.OpenAI, engine: Script
     sampling = engine.jobs[1].sampling
     assert (sampling.max_new_tokens, sampling.temperature, sampling.top_p, sampling.top_k) == (9, 0.5, 0.9, 5)
     assert (sampling.repetition_penalty, sampling.seed, engine.jobs[0].thinking) == (1.1, 8, False)
-    assert engine.jobs[0].pictures[0].image.size == (8, 8)
+    assert engine.jobs[0].pictures[0].size == (8, 8)
     official.chat.completions.create(
         model="micro", messages=MESSAGES, extra_body={"chat_template_kwargs": {"enable_thinking": True}}
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from PIL import Image
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
 from service.vision.engine.protocol import Done, Engine
@@ -37,8 +36,8 @@ def job(engine: Engine, sampling: Sampling, sizes: Sequence[tuple[int, int]], te
     pictures = []
     for width, height in sizes:
         noise = np.random.default_rng(width * 1000 + height).integers(0, 255, (height, width, 3), np.uint8)
-        fitted = Image.fromarray(noise).resize(engine.fit(width, height, coarse=False))
-        pictures.append(Picture(fitted, hashlib.sha256(noise.tobytes()).hexdigest(), width, height))
+        size, digest = engine.fit(width, height, coarse=False), hashlib.sha256(noise.tobytes()).hexdigest()
+        pictures.append(Picture.upright(noise, size, digest))
     return Job((Turn("user", (*pictures, text)),), sampling, False, text[:1])
 
 

@@ -66,10 +66,7 @@ def reference(model: Path) -> PreTrainedTokenizerFast:
 
 def picture(prompter: Prompter, width: int = 60, height: int = 40) -> Picture:
     noise = np.random.default_rng(3).integers(0, 255, (height, width, 3), np.uint8)
-    image = Image.fromarray(noise)
-    return Picture(
-        image.resize(prompter.fitting.fit(width, height, coarse=False), Image.Resampling.BICUBIC), "", width, height
-    )
+    return Picture.upright(noise, prompter.fitting.fit(width, height, coarse=False), "")
 
 
 @given(
@@ -162,8 +159,10 @@ def test_pixels_are_those_of_the_library_s_processor(prompter: Prompter, checkpo
     noise = np.random.default_rng(3).integers(0, 255, (40, 60, 3), np.uint8)
     processor = Glm46VImageProcessorPil.from_pretrained(checkpoint)
     expected = processor(images=[Image.fromarray(noise)], return_tensors="pt")
-    prompt = prompter.write(Job((Turn("user", (picture(prompter),)),)))
-    assert prompt.pictures[0].pixels.equal(expected["pixel_values"])
+    size = prompter.fitting.fit(60, 40, coarse=False)
+    fitted = np.array(Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC))  # torch's rounds elsewhere.
+    prompt = prompter.write(Job((Turn("user", (Picture.upright(fitted, size, ""),)),)))
+    assert prompter.shades.of(prompt.pictures[0].pixels).equal(expected["pixel_values"])
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
@@ -171,7 +170,7 @@ def test_a_fitted_picture_stays_as_it_is(prompter: Prompter, width: int, height:
     if max(width, height) > 200 * min(width, height):
         return
     fitted = prompter.fitting.fit(width, height, coarse=False)
-    image = Picture(Image.new("RGB", fitted), "", width, height)
+    image = Picture.upright(np.zeros((fitted[1], fitted[0], 3), np.uint8), fitted, "")
     (seen,) = prompter.write(Job((Turn("user", (image,)),))).pictures
     assert seen.grid == (1, fitted[1] // tiny.PATCH, fitted[0] // tiny.PATCH)
 

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import Glm46VForConditionalGeneration
 
 from service.vision.conversation import Job, Picture, Sampling, Turn
@@ -37,8 +36,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def picture(engine: TransformersEngine, width: int, height: int) -> Picture:
     noise = np.random.default_rng(width).integers(0, 255, (height, width, 3), np.uint8)
-    fitted = Image.fromarray(noise).resize(engine.fit(width, height, coarse=False))
-    return Picture(fitted, hashlib.sha256(noise.tobytes()).hexdigest(), width, height)
+    return Picture.upright(noise, engine.fit(width, height, coarse=False), hashlib.sha256(noise.tobytes()).hexdigest())
 
 
 def job(engine: TransformersEngine, sampling: Sampling = GREEDY, sizes: Sizes = ((60, 40),)) -> Job:
@@ -58,7 +56,9 @@ def generated(engine: TransformersEngine, path: Path, asked: Job) -> str:
     prompt = engine._ready.prompter.write(asked)
     pictures = {}
     if prompt.pictures:
-        pictures["pixel_values"] = torch.cat([seen.pixels for seen in prompt.pictures])
+        pictures["pixel_values"] = engine._ready.prompter.shades.of(
+            torch.cat([seen.pixels for seen in prompt.pictures])
+        )
         pictures["image_grid_thw"] = torch.tensor([seen.grid for seen in prompt.pictures])
     kinds = torch.zeros((1, prompt.length), dtype=torch.long)
     kinds[0, prompt.places] = 1
