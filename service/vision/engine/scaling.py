@@ -6,7 +6,6 @@ of 255 a pixel on average: what the two make of a photograph is 0.01 apart, of w
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from service.vision.conversation import Picture
 
 Pixels = NDArray[np.uint8]
-warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # It is only read.
 
 _FIRST_ON_ITS_SIDE = 5
 _TURNS: dict[int, Callable[[Any], Any]] = {

@@ -116,8 +116,8 @@ class TransformersEngine:
         return self._loaded
 
     async def _warm(self, side: int) -> None:
-        grey = np.full((side, side, 3), 128, np.uint8)
-        picture = Picture.upright(grey, self.fit(side, side, coarse=False), "")
+        wide, high = self.fit(side, side, coarse=False)
+        picture = Picture.upright(np.full((high, wide, 3), 128, np.uint8), (wide, high), "")
         job = Job((Turn("user", (picture, "?")),), Sampling(max_new_tokens=2, temperature=0.0))
         async for _ in await self.submit(job):
             pass

@@ -13,6 +13,8 @@ import struct
 import threading
 from typing import Any
 
+import numpy as np
+
 from service.vision.engine.mailbox import Event
 from service.vision.engine.protocol import Done, JobFailed, Text
 
@@ -53,11 +55,11 @@ def receive(connection: socket.socket) -> tuple[Any, ...]:
     return message
 
 
-def _exactly(connection: socket.socket, size: int) -> bytearray:
-    content = bytearray(size)
+def _exactly(connection: socket.socket, size: int) -> memoryview:
+    content = np.empty(size, np.uint8).data  # A bytearray would be filled with zeros first, in Python's lock.
     at = 0
     while at < size:
-        got = connection.recv_into(memoryview(content)[at:])
+        got = connection.recv_into(content[at:])
         if not got:
             raise EOFError
         at += got

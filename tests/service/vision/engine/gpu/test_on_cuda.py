@@ -67,7 +67,7 @@ def test_the_golden_question_in_every_precision(precision: str) -> None:
     golden = json.loads((MICRO / "golden.json").read_text())
     engine = started(MICRO / "weights", precision)
     picture = Image.open(MICRO / golden["picture"]).convert("RGB")
-    shown = Picture.upright(np.asarray(picture), engine.fit(*picture.size, coarse=False), "")
+    shown = Picture.upright(np.array(picture), engine.fit(*picture.size, coarse=False), "")
     one = Job((Turn("user", (shown, golden["question"])),), Sampling(max_new_tokens=64, temperature=0.0), False, "a")
     text, reason, _ = asyncio.run(said(engine, one))
     asyncio.run(engine.stop())
