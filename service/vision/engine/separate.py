@@ -89,6 +89,7 @@ class SeparateEngine:
             raise
         finally:
             self._taken.pop(number, None)
+            del taken  # A failure that it holds holds this frame, and the pictures of the job: a circle.
         return mailbox
 
     async def _begin(self) -> asyncio.StreamReader:
