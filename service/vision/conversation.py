@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Decoded pixels; scaling and turning them is the engine's (`engine/scaling.py`), which has quicker means for it.
+    """Decoded pixels; to scale them to `size` and to turn them is the engine's (`engine/scaling.py`), who is quicker.
 
-    pixels: uint8 (height, width, 3), RGB. region: the width and height of what of them is the picture, from the upper
-    left on and in fractions of pixels too; the rest is padding. orientation: as EXIF counts, 1 is upright. size: width
-    and height at which the model sees it, upright.
-
-    sha256 is that of the file as it came; width and height are the picture's, upright and before anything was scaled.
+    pixels: uint8 (height, width, 3), RGB. orientation: as EXIF counts, 1 is upright. size: width and height at which
+    the model sees it, upright. sha256: of the file as it came. width and height: upright and before anything was
+    scaled.
     """
 
     pixels: NDArray[np.uint8]
-    region: tuple[float, float]
     orientation: int
     size: tuple[int, int]
     sha256: str
@@ -32,7 +29,7 @@ class Picture:
     def upright(cls, pixels: NDArray[np.uint8], size: tuple[int, int], sha256: str) -> Picture:
         """One that came as it is."""
         height, width, _ = pixels.shape
-        return cls(pixels, (width, height), 1, size, sha256, width, height)
+        return cls(pixels, 1, size, sha256, width, height)
 
 
 @dataclass(frozen=True)

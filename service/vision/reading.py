@@ -101,6 +101,8 @@ class Reader:
             for job in jobs:
                 job.cancel()
             raise
+        finally:
+            del jobs  # A failure of one holds this frame, and with it the others: a circle.
         return tuple(
             _turn(message, [next(decoded) if isinstance(part, ImagePart) else part.text for part in message.content])
             for message in messages

@@ -54,6 +54,9 @@ class Served:
 
     def _take(self, number: int, job: Job) -> None:
         """Queue the job, and say what came of it."""
+        if number in self.unwanted:
+            self._forget(number)
+            return
         try:
             order = self.engine.order(job, self, number)
         except JobRefused as refused:
@@ -123,6 +126,7 @@ async def serve(jobs: socket.socket, sender: Sender) -> None:
             while True:
                 what, *rest = receive(jobs)
                 does[what](*rest)
+                del rest  # The next message may be long in coming, and this one have large pictures.
         except (EOFError, OSError):
             os._exit(0)
         except Exception as error:

@@ -22,7 +22,7 @@ class Features:
         self.read = 0
         self.known = 0
         self._model = model
-        self._shades = shades.to(model.device, model.dtype)
+        self._shades = shades
         self._most_tokens = most_tokens
         self._most_patches = most_patches
         self._kept: OrderedDict[Hashable, torch.Tensor] = OrderedDict()

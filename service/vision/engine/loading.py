@@ -67,6 +67,7 @@ def assemble(choices: Choices) -> Loaded:
     if choices.compile:
         compile_both(decoder, model.model.visual)
     kept = KEPT_PICTURES * most // prompter.patches_a_token
+    prompter.shades.to(model.device, model.dtype)
     features = Features(model, prompter.shades, kept, max(most, _PREFILL_PATCHES))
     waiting = Shares(choices.queue_tokens, "prompt tokens are waiting")
     worker = Worker(decoder, features, words, defaults.stops, choices.batch, _PREFILL_TOKENS, waiting)

@@ -16,7 +16,7 @@ _AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Patches:
-    """pixels: uint8 (patches, 3, pixels of one): while it waits, a picture takes an eighth of what the tower takes.
+    """pixels: uint8 (patches, 3, pixels of one); what the tower takes of them is four or eight times as large.
 
     grid: patches in time, height, width. `key` is the same for the same picture of the same principal, and for nothing
     else.
@@ -56,10 +56,9 @@ class Shades:
         self._colours = torch.arange(0, 3 * 256, 256, dtype=torch.int32)[:, None]
         self._frames = processor.temporal_patch_size
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Shades:
-        """Look up there, and give that."""
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Be looked up on this device from now on, and come as this type."""
         self._values, self._colours = self._values.to(device, dtype), self._colours.to(device)
-        return self
 
     def of(self, pixels: torch.Tensor) -> torch.Tensor:
         """What the tower takes (patches, values of one) of the pixels of `Patches`: a picture is a film that stands."""

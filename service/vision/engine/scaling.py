@@ -1,7 +1,8 @@
 """From a picture as it was decoded to what the model sees of it.
 
-torch resamples with Pillow's filter in a quarter of its time, as transformers does where it has torchvision. Measured,
-of 255 a pixel on average: what the two make of a photograph is 0.01 apart, of white noise 0.4.
+torch resamples with Pillow's filter, as transformers does where it has torchvision, and where a processor has AVX2 in a
+quarter of Pillow's time. Measured, of 255 a pixel on average: what the two make of a photograph is 0.01 apart; of white
+noise up to 0.7, for each clips what goes beyond black and white in its own way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import interpolate
 
 from service.vision.conversation import Picture
 
@@ -34,15 +36,14 @@ def scaled(picture: Picture) -> Pixels:
     """uint8 (height, width, 3) of the picture's `size`, upright; it may be a view."""
     wide, high = picture.size[::-1] if picture.orientation >= _FIRST_ON_ITS_SIDE else picture.size
     pixels = picture.pixels
-    if picture.region != (wide, high):
-        pixels = _resampled(pixels, picture.region, wide, high)
+    if pixels.shape[:2] != (high, wide):
+        pixels = _resampled(pixels, wide, high)
     turn = _TURNS.get(picture.orientation)
     return turn(pixels) if turn else pixels
 
 
-def _resampled(pixels: Pixels, region: tuple[float, float], wide: int, high: int) -> Pixels:
+def _resampled(pixels: Pixels, wide: int, high: int) -> Pixels:
     colours_first = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    # What torch.nn.functional.interpolate calls; that takes no region that ends within a pixel.
-    made = torch.ops.aten._upsample_bicubic2d_aa(colours_first, [high, wide], False, high / region[1], wide / region[0])
+    made = interpolate(colours_first, (high, wide), mode="bicubic", antialias=True)
     seen: Pixels = made[0].permute(1, 2, 0).numpy()
     return seen

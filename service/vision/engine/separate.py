@@ -227,7 +227,7 @@ def _quietly(sender: Sender | None, *message: Any) -> None:
 
 
 async def _next(reader: asyncio.StreamReader) -> tuple[Any, ...]:
-    """What it tells, which has no buffers. Raises EOFError when the process has gone."""
+    """What it tells, no buffers beside it. Raises EOFError when the process has gone."""
     try:
         length, _ = HEAD.unpack(await reader.readexactly(HEAD.size))
         message: tuple[Any, ...] = pickle.loads(await reader.readexactly(length))  # noqa: S301  see wire.py

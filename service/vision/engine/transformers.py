@@ -23,7 +23,7 @@ from service.vision.share import Full
 T = TypeVar("T")
 
 _WARM_SIDES = (28, 448, 4096)
-"""Pixels: the smallest picture, a typical one, and one that is scaled down to the largest that the model sees."""
+"""Pixels: the smallest picture, a typical one, and one that the model sees at the largest size."""
 
 
 class TransformersEngine:
@@ -73,7 +73,7 @@ class TransformersEngine:
 
     @property
     def fitting(self) -> Fitting:
-        """How pictures are scaled, for whoever does it elsewhere."""
+        """At which size pictures are seen, for whoever asks elsewhere."""
         return self._ready.prompter.fitting
 
     async def submit(self, job: Job) -> Mailbox:
@@ -91,7 +91,7 @@ class TransformersEngine:
     def order(self, job: Job, outlet: Outlet, address: Any) -> Order:
         """As `submit`, with the events to `outlet`, which may get the first of them before this returns.
 
-        It takes milliseconds, and may be called from any thread.
+        It takes milliseconds, a dozen for each large picture, and may be called from any thread.
         """
         loaded = self._ready
         prompt = loaded.prompter.write(job)

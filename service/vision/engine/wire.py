@@ -38,12 +38,12 @@ class Sender:
         """Raises OSError when the other end has gone."""
         buffers: list[pickle.PickleBuffer] = []
         content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
+        beside = [one.raw() for one in buffers]
         with self._turn:
-            self._connection.sendall(HEAD.pack(len(content), len(buffers)) + content)
-            for one in buffers:
-                with one.raw() as raw:
-                    self._connection.sendall(_LENGTH.pack(raw.nbytes))
-                    self._connection.sendall(raw)
+            self._connection.sendall(HEAD.pack(len(content), len(beside)) + content)
+            for one in beside:
+                self._connection.sendall(_LENGTH.pack(one.nbytes))
+                self._connection.sendall(one)
 
 
 def receive(connection: socket.socket) -> tuple[Any, ...]:

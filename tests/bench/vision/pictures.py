@@ -25,10 +25,10 @@ _SIDE, _TIMES, _WARM = 1000, 60, 10
 
 
 def on_its_way() -> list[Figure]:
-    """From the data URL of a JPEG of one megapixel to the tower's values for 1008 x 1008 of its pixels, on one thread.
+    """From the data URL of a JPEG of one megapixel to the tower's values for 1008 x 1008 of its pixels.
 
-    The checks of the file and the way into the engine's process are part of it. Beside it what transformers' processor
-    of the same model takes, with Pillow, for what it is given: a picture that has been opened. In turns.
+    The checks of the file and the way into the engine's process are part of it. Beside it what Pillow and transformers'
+    processor of the same model take for the same, without these two. Each by one thread, and in turns.
     """
     processor = Glm46VImageProcessorPil()
     longest, shortest = processor.size["longest_edge"], processor.size["shortest_edge"]

@@ -45,10 +45,11 @@ from service.vision.pictures import Limits, PictureRefused, decode
 def peak():  # Of this program alone; getrusage would begin with its parent's.
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 url = sys.stdin.read()
+fit = lambda *_: (1148, 1148)
 decode(sys.argv[1], Limits(200_000, 1_000_000, 200), lambda *_: (28, 28), len)
 before = peak()
 try:
-    print(decode(url, Limits(200_000, int(sys.argv[2]), 200), lambda *_: (28, 28), len).width)
+    print(decode(url, Limits(200_000, int(sys.argv[2]), 200), fit, len).width)
 except PictureRefused as refused:
     print(refused.code)
 print(peak() - before)

@@ -8,12 +8,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service.vision import reading
 from service.vision.conversation import Picture
 from service.vision.engine.protocol import EngineBusy, JobFailed, JobRefused
 from service.vision.engine.separate import SeparateEngine
+from service.vision.pictures import decode
 from tests.service.vision.conftest import choices
 from tests.service.vision.engine.asking import job, said
 from tests.service.vision.engine.test_separate import LONG, until, with_engine
@@ -68,9 +71,7 @@ def test_of_who_is_answered(service: Running, engine: ScriptedEngine, stream: bo
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_of_who_is_refused(
-    service: Running, engine: ScriptedEngine, refusal: Callable[[], JobRefused], stream: bool
-) -> None:
+def test_of_who_is_refused(service: Running, engine: ScriptedEngine, refusal: Callable[[], Any], stream: bool) -> None:
     engine.refusal = refusal()
     assert service.ask(stream=stream).status_code >= 400
     assert goes(the_picture(engine))
@@ -84,10 +85,19 @@ def test_of_whose_answer_fails(service: Running, engine: ScriptedEngine, stream:
     assert goes(the_picture(engine))
 
 
-def test_of_who_has_a_broken_one_among_them(service: Running) -> None:
+def test_of_who_has_a_broken_one_among_them(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[weakref.ref[Picture]] = []
+
+    def remembered(*given: Any) -> Picture:
+        made = decode(*given)
+        decoded.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(reading, "decode", remembered)
     messages = [user(part(), part(), part(picture(size=(99, 99))[:-60]))]
     assert service.ask(messages=messages).status_code == 400
-    assert goes(lambda: any(type(one) is Picture for one in gc.get_objects()))
+    assert len(decoded) == 2
+    assert goes(lambda: any(one() for one in decoded))
 
 
 def test_of_who_leaves(service: Running, engine: ScriptedEngine) -> None:

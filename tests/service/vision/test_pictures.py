@@ -99,6 +99,17 @@ def test_a_large_photograph_is_seen_as_if_all_of_it_were_decoded(size: tuple[int
     assert (found.width, found.height) == (1000, 950)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("side", [20, 55, 56, 57, 113, 301])
+def test_no_picture_is_handed_over_with_many_more_pixels_than_are_seen(kind: str, side: int) -> None:
+    """In memory that nothing else bounds."""
+    for size in ((side, side), (side, 2 * side)):
+        wanted = (28, 28 * size[1] // size[0])
+        found = seen(picture(size=size, kind=kind), fit=lambda *_: wanted)  # noqa: B023
+        high, wide, _ = found.pixels.shape
+        assert (wide, high) == (size if size[0] <= 2 * wanted[0] else wanted)
+
+
 def test_what_the_name_says_does_not_matter_but_what_it_is() -> None:
     assert seen(picture(kind="JPEG"), "png").width == 30
 

@@ -32,17 +32,6 @@ def test_it_is_pillow_s(width: int, height: int, wide: int, high: int) -> None:
     assert wrong.max() < 40
 
 
-@given(sides, sides, st.data())
-def test_what_pads_a_picture_is_not_seen_but_at_its_edge(width: int, height: int, data: st.DataObject) -> None:
-    """A JPEG that is decoded at an eighth ends within a pixel, mostly."""
-    across, down = (data.draw(st.floats(side - 0.9, side)) for side in (width, height))
-    noise = np.random.default_rng(width * height).integers(0, 255, (height, width, 3), np.uint8)
-    size = (max(1, width // 2), max(1, height // 2))
-    expected = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC, (0, 0, across, down))
-    found = scaled(Picture(noise, (across, down), 1, size, "", width, height))
-    assert np.abs(found.astype(np.int16) - np.asarray(expected, np.int16)).mean() < 1
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("size", [(56, 56), (140, 84), (420, 392)])
 def test_all_of_a_turned_picture_is_seen_where_it_is(kind: str, size: tuple[int, int]) -> None:

@@ -30,13 +30,14 @@ def test_messages_arrive_one_behind_the_other(sizes: list[tuple[int, int]], text
         sender.send("cancel", text)
 
     with out, into:
+        into.settimeout(20)
         sending = threading.Thread(target=send)
         sending.start()
         what, number, seen = receive(into)
         assert (what, number, len(seen)) == ("take", 7, len(pictures))
         for sent, came in zip(pictures, seen, strict=True):
             assert np.array_equal(sent.pixels, came.pixels)
-            assert (came.sha256, came.region) == (sent.sha256, sent.region)
+            assert (came.sha256, came.size) == (sent.sha256, sent.size)
         assert receive(into) == ("cancel", text)
         sending.join()
 
