@@ -29,8 +29,8 @@ It is what Pillow's own thumbnails take (`reducing_gap`). Measured, of 255 a pix
 frequencies of a photograph, 1.2 for what is all edges, 0.4 and 0.6 with 3.0, which takes twice as long.
 """
 _HANDED_OVER = 4
-"""Times as many pixels as the model sees. The engine would scale larger ones more quickly too, but one that waits to
-be handed over may have eight of them: 16 MB each, where a photograph of 12 megapixels has 36.
+"""Times as many pixels as the model sees, at most. The engine would scale larger pictures more quickly too, but each
+request that waits to be handed over may hold eight: of 16 MB then, where a photograph of 12 megapixels has 36.
 """
 _AT_ONCE = 1 << 18
 """Pixels."""
