@@ -32,11 +32,25 @@ def deviate(store: Store, path: bytes, before: Entry | None, after: Entry | None
     """
     found = of(store, path)
     kept = before if found is None or found.accepted else found.kept
-    if (kept is None and after is None) or (kept and after and not differences(kept, after)):
-        store.execute("DELETE FROM deviations WHERE directory=? AND name=?", split(path))
+    if _same(kept, after):
+        forget(store, path)
         return
     text = json.dumps(to_fields(kept)) if kept else None
     store.execute("INSERT OR REPLACE INTO deviations VALUES (?, ?, ?, ?, 0)", (*split(path), text, int(planned)))
+
+
+def review(store: Store, path: bytes, now: Entry) -> None:
+    """Its content has been read and is what was told last: it may be what the baseline says."""
+    found = of(store, path)
+    if found and not found.accepted and _same(found.kept, now):
+        forget(store, path)
+
+
+def _same(kept: Entry | None, now: Entry | None) -> bool:
+    """A content that has not been read yet may be any: who changed a file may have set its time back."""
+    if kept is None or now is None:
+        return kept is now
+    return not differences(kept, now) and not (kept.sha256 and now.sha256 is None)
 
 
 def of(store: Store, path: bytes) -> Deviation | None:

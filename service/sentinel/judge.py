@@ -29,7 +29,6 @@ from service.sentinel.verdict import Verdicts
 from service.sentinel.window import Windows
 
 _BATCH = 256
-_AGAIN = 1.0
 T = TypeVar("T")
 
 
@@ -155,7 +154,7 @@ class Judge(threading.Thread):
         if self.untold == 1:
             self._recorder.note("not_kept", "critical", why=why, paths=len(dirts))
         for dirt in dirts:
-            self._dirty.after(5 * _AGAIN, dirt)
+            self._dirty.after(5.0, dirt)
 
     def _one(self, dirt: Dirt, watched: Watched) -> None:
         known = self._store.get(dirt.path)
@@ -167,13 +166,12 @@ class Judge(threading.Thread):
         if now is None:
             self._gone(dirt, watched, known)
             return
+        pending: Pending = SETTLED
         if watched.content and now.kind == "file" and now.sha256 is None:
             enrolled = known.pending == ENROLLED if known else self._enrolled(dirt, watched)
             if (content := self._contents.of(dirt, known, now, enrolled)) is None:
                 return
             now, pending = content
-        else:
-            pending = SETTLED
         self._there(dirt, watched, known, now, pending)
 
     def _there(self, dirt: Dirt, watched: Watched, known: Known | None, now: Entry, pending: Pending) -> None:
@@ -195,6 +193,8 @@ class Judge(threading.Thread):
                 self._remove_below(dirt, watched)
             if not self._tell(dirt, watched, "changed", before, now):
                 return
+        elif known.pending != SETTLED and now.sha256:
+            deviations.review(self._store, dirt.path, now)
         if before and now.sha256 is None and before.kind == now.kind:
             now = now._replace(sha256=before.sha256)  # The last that was told, until the new one is.
         self._store.put(dirt.path, now, pending)
@@ -235,7 +235,7 @@ class Judge(threading.Thread):
     def _cannot(self, dirt: Dirt, watched: Watched, known: Known | None, error: Unreadable) -> None:
         """It is said once; what was known of it stays known, and it is tried again by every sweep."""
         if known is None:
-            self._dirty.after(60 * _AGAIN, dirt)
+            self._dirty.after(60.0, dirt)
         elif known.pending != UNREADABLE:
             self._store.put(dirt.path, known.entry, UNREADABLE)
         if known is None or known.pending != UNREADABLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from service.sentinel import contents, deviations, judge
 from service.sentinel.configuration import Configuration
 from service.sentinel.dirty import Dirty
 from service.sentinel.event import Event, What
@@ -42,6 +44,14 @@ class Bench:
         while len(self.dirty):
             self.judge.judge(self.dirty.take(100, 0.1)[0])
 
+    def settled(self, name: str, what: What) -> None:
+        """The event, and all that comes of it, the content that is read elsewhere too."""
+        self.event(name, what)
+        self.judged()
+        while len(self.judge.hashing):
+            time.sleep(0.005)
+        self.judged()
+
     def known(self) -> set[str]:
         return {os.path.relpath(os.fsdecode(path), self.root) for path, _ in self.store.every()}
 
@@ -59,7 +69,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     recorder = Recorder(log, configuration, tmp_path)
     territory = Territory([Watched(os.fsencode(root), "x", "high", "alert", "x")])
     store, dirty = Store(tmp_path / "state.db"), Dirty(0.0)
-    judge = Judge(
+    the_judge = Judge(
         store,
         dirty,
         recorder,
@@ -70,13 +80,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         react=lambda change, reaction: None,
         names=Names(lambda path, *, again: False, dirty),
     )
-    one = Bench(root, store, dirty, judge, log)
+    one = Bench(root, store, dirty, the_judge, log)
     one.event(".", "metadata", True)
     one.dirty.sweep([os.fsencode(root)])
     one.judged()
     yield one
     dirty.close()
-    judge.hashing.close()
+    the_judge.hashing.close()
     recorder.close()
 
 
@@ -110,6 +120,51 @@ def test_a_new_file_makes_its_directories_known(bench: Bench) -> None:
     bench.event("a/b/c/file", "created")
     bench.judged()
     assert bench.known() == {".", "a", "a/b", "a/b/c", "a/b/c/file"}
+
+
+def test_a_content_that_is_not_read_yet_is_not_what_the_baseline_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who changes a file and sets its time back leaves nothing else to see for as long as it is being read."""
+    monkeypatch.setattr(judge, "LARGE", 3)
+    monkeypatch.setattr(contents, "LARGE", 3)
+    file = bench.root / "weights"
+    file.write_text("good")
+    bench.settled("weights", "created")
+    deviations.accept(bench.store, None)
+    deviations.settle(bench.store)
+    right = file.stat().st_mtime_ns
+
+    file.write_text("evil")
+    bench.settled("weights", "changed")
+    assert deviations.count(bench.store) == 1
+    os.utime(file, ns=(right, right))
+    bench.settled("weights", "metadata")
+    (found,) = deviations.every(bench.store)
+    assert found.kept is not None
+    assert found.kept.sha256 == hashlib.sha256(b"good").digest()
+
+    file.write_text("good")
+    os.utime(file, ns=(right, right))
+    bench.settled("weights", "changed")
+    assert deviations.count(bench.store) == 0
+
+
+def test_a_mode_that_is_put_right_while_the_content_is_read_deviates_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "LARGE", 3)
+    monkeypatch.setattr(contents, "LARGE", 3)
+    file = bench.root / "weights"
+    file.write_text("good")
+    file.chmod(0o600)
+    bench.settled("weights", "created")
+    deviations.accept(bench.store, None)
+    deviations.settle(bench.store)
+    for mode, deviating in ((0o644, 1), (0o600, 0)):
+        file.chmod(mode)
+        bench.settled("weights", "metadata")
+        assert deviations.count(bench.store) == deviating
 
 
 def test_the_source_is_told_of_several_names_when_the_file_is_kept(bench: Bench) -> None:
