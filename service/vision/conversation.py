@@ -8,6 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+_FIRST_ON_ITS_SIDE = 5
+
+
+def on_its_side(orientation: int) -> bool:
+    """Whether EXIF says that rows are columns."""
+    return orientation >= _FIRST_ON_ITS_SIDE
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:

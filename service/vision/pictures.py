@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.vision.attachments import DATA_URL, Attachment
-from service.vision.conversation import Picture
+from service.vision.conversation import Picture, on_its_side
 from service.vision.structure import too_complex
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
@@ -35,7 +35,7 @@ request that waits to be handed over may hold eight: of 16 MB then, where a phot
 _AT_ONCE = 1 << 18
 """Pixels."""
 _ORIENTATION = 0x0112
-_FIRST_ON_ITS_SIDE, _LAST = 5, 8
+_LAST_ORIENTATION = 8
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # The limits below are stricter.
 
 
@@ -72,10 +72,10 @@ def decode(
     if not in_jpeg:  # Behind its pixels a PNG may still say how it is turned.
         _load(image)
     orientation = _orientation(image)
-    on_its_side = orientation >= _FIRST_ON_ITS_SIDE
-    width, height = image.size[::-1] if on_its_side else image.size
+    lies = on_its_side(orientation)
+    width, height = image.size[::-1] if lies else image.size
     fitted = fit(width, height)
-    wanted = fitted[::-1] if on_its_side else fitted
+    wanted = fitted[::-1] if lies else fitted
     smaller = _load(image, max(fitted)) if in_jpeg else None
     image = _in_rgb(image)
     if smaller or image.width * image.height > _HANDED_OVER * wanted[0] * wanted[1]:
@@ -164,7 +164,7 @@ def _orientation(image: Image.Image) -> int:
     """As EXIF says; broken EXIF turns nothing."""
     with contextlib.suppress(Exception):
         found = image.getexif().get(_ORIENTATION)
-        return found if isinstance(found, int) and 1 <= found <= _LAST else 1
+        return found if isinstance(found, int) and 1 <= found <= _LAST_ORIENTATION else 1
     return 1
 
 

@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from service.vision.conversation import Picture
+from service.vision.conversation import Picture, on_its_side
 
 Pixels = NDArray[np.uint8]
 
-_FIRST_ON_ITS_SIDE = 5
 _TURNS: dict[int, Callable[[Any], Any]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -34,7 +33,7 @@ _TURNS: dict[int, Callable[[Any], Any]] = {
 
 def scaled(picture: Picture) -> Pixels:
     """uint8 (height, width, 3) of the picture's `size`, upright; it may be a view."""
-    wide, high = picture.size[::-1] if picture.orientation >= _FIRST_ON_ITS_SIDE else picture.size
+    wide, high = picture.size[::-1] if on_its_side(picture.orientation) else picture.size
     pixels = picture.pixels
     if pixels.shape[:2] != (high, wide):
         pixels = _resampled(pixels, wide, high)

@@ -122,37 +122,9 @@ def test_a_new_file_makes_its_directories_known(bench: Bench) -> None:
     assert bench.known() == {".", "a", "a/b", "a/b/c", "a/b/c/file"}
 
 
-def test_a_content_that_is_not_read_yet_is_not_what_the_baseline_says(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who changes a file and sets its time back leaves nothing else to see for as long as it is being read."""
-    monkeypatch.setattr(judge, "LARGE", 3)
-    monkeypatch.setattr(contents, "LARGE", 3)
-    file = bench.root / "weights"
-    file.write_text("good")
-    bench.settled("weights", "created")
-    deviations.accept(bench.store, None)
-    deviations.settle(bench.store)
-    right = file.stat().st_mtime_ns
-
-    file.write_text("evil")
-    bench.settled("weights", "changed")
-    assert deviations.count(bench.store) == 1
-    os.utime(file, ns=(right, right))
-    bench.settled("weights", "metadata")
-    (found,) = deviations.every(bench.store)
-    assert found.kept is not None
-    assert found.kept.sha256 == hashlib.sha256(b"good").digest()
-
-    file.write_text("good")
-    os.utime(file, ns=(right, right))
-    bench.settled("weights", "changed")
-    assert deviations.count(bench.store) == 0
-
-
-def test_a_mode_that_is_put_right_while_the_content_is_read_deviates_no_more(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def weights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the baseline that is read elsewhere, as large ones are."""
     monkeypatch.setattr(judge, "LARGE", 3)
     monkeypatch.setattr(contents, "LARGE", 3)
     file = bench.root / "weights"
@@ -161,8 +133,30 @@ def test_a_mode_that_is_put_right_while_the_content_is_read_deviates_no_more(
     bench.settled("weights", "created")
     deviations.accept(bench.store, None)
     deviations.settle(bench.store)
+    return file
+
+
+def test_a_content_that_is_not_read_yet_is_not_what_the_baseline_says(bench: Bench, weights: Path) -> None:
+    """Who changes a file and sets its time back leaves nothing else to see for as long as it is being read."""
+    right = weights.stat().st_mtime_ns
+    weights.write_text("evil")
+    bench.settled("weights", "changed")
+    assert deviations.count(bench.store) == 1
+    os.utime(weights, ns=(right, right))
+    bench.settled("weights", "metadata")
+    (found,) = deviations.every(bench.store)
+    assert found.kept is not None
+    assert found.kept.sha256 == hashlib.sha256(b"good").digest()
+
+    weights.write_text("good")
+    os.utime(weights, ns=(right, right))
+    bench.settled("weights", "changed")
+    assert deviations.count(bench.store) == 0
+
+
+def test_a_mode_that_is_put_right_while_the_content_is_read_deviates_no_more(bench: Bench, weights: Path) -> None:
     for mode, deviating in ((0o644, 1), (0o600, 0)):
-        file.chmod(mode)
+        weights.chmod(mode)
         bench.settled("weights", "metadata")
         assert deviations.count(bench.store) == deviating
 

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,13 @@ class Running:
         """Without a line that is being written."""
         log = self.configuration.audit_log
         return log.read_bytes().rpartition(b"\n")[0].splitlines() if log.exists() else []
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def data_url(file: bytes, kind: str = "png") -> str:

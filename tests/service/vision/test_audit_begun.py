@@ -16,7 +16,7 @@ import pytest
 from service.ledger import Ledger, LedgerError
 from service.vision import audit
 from service.vision.entry import Entry
-from tests.service.vision.running import Running, question
+from tests.service.vision.running import Running, question, until
 from tests.service.vision.scripted import ScriptedEngine
 from tests.service.vision.test_audit_disk import hanging
 from tests.service.vision.test_metrics import figures
@@ -33,13 +33,6 @@ def full_for(*events: str) -> Callable[[Ledger, Any], range]:
         return append_all(self, lines)
 
     return append_others
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not reached() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert reached()
 
 
 def test_it_tells_what_is_known_by_then(service: Running, engine: ScriptedEngine) -> None:

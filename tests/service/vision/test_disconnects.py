@@ -8,7 +8,6 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 
 from service.vision.conversation import Job
 from tests.service.descriptors import held
-from tests.service.vision.running import IDENTITY, Running, part, picture, question, user
+from tests.service.vision.running import IDENTITY, Running, part, picture, question, until, user
 from tests.service.vision.scripted import Say, ScriptedEngine, ScriptedGeneration
 
 pytestmark = pytest.mark.long
@@ -93,13 +92,6 @@ async def _tasks() -> set[asyncio.Task[object]]:
     return asyncio.all_tasks() - {task for task in (asyncio.current_task(),) if task}
 
 
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def left(running: Running, engine: SlowEngine, before: set[object]) -> set[object]:
     """What was not there before: nothing, or what is still there after a while."""
     deadline = time.monotonic() + 30
@@ -126,7 +118,7 @@ def test_200_clients_that_leave_at_random_moments(tmp_path: Path) -> None:
                 if moment in PART or moment == "at any moment":
                     time.sleep(chance.random() * 0.03)
                 else:
-                    until(partial(engine.there, moment, asked))
+                    until(partial(engine.there, moment, asked), 20)
         assert not left(running, engine, before)
         assert running.serving.admission.inside == 0
         assert all(one.cancelled for one in engine.generations)
@@ -146,11 +138,11 @@ def test_readers_that_do_not_read_hold_up_nobody(tmp_path: Path) -> None:
     try:
         for connection in slow:
             connection.sendall(request(True))
-        until(lambda: sum(bool(one.said) for one in engine.generations) == 3)
+        until(lambda: sum(bool(one.said) for one in engine.generations) == 3, 20)
         stuck, engine.script = list(engine.generations), ["It is red."]
         assert {running.ask(stream=True).status_code for _ in range(5)} == {200}
         assert not any(one.cancelled for one in stuck), "the slow ones are still waited for"
-        until(lambda: running.serving.admission.inside == 0)
+        until(lambda: running.serving.admission.inside == 0, 20)
         assert all(one.cancelled and one.said < 100 for one in stuck)
     finally:
         for connection in slow:

@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import json
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +17,12 @@ from service.vision.engine.protocol import EngineBusy, JobFailed, JobRefused
 from service.vision.engine.separate import SeparateEngine
 from service.vision.pictures import decode
 from tests.service.vision.conftest import choices
+from tests.service.vision.engine import test_separate
 from tests.service.vision.engine.asking import job, said
-from tests.service.vision.engine.test_separate import LONG, until, with_engine
-from tests.service.vision.running import Running, part, picture, question, user
+from tests.service.vision.engine.test_separate import LONG, with_engine
+from tests.service.vision.running import Running, part, picture, question, until, user
 from tests.service.vision.scripted import ScriptedEngine
 
-Alive = Callable[[], bool]
 REFUSALS: list[Callable[[], Exception]] = [
     lambda: JobRefused("messages: too many", "context_length_exceeded", "messages"),
     lambda: JobFailed("the engine died", "engine_failed", again=True),
@@ -40,33 +39,26 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
-def the_picture(engine: ScriptedEngine) -> Alive:
-    """Of the only job that came, whether it is alive; the engine's own memory of it goes."""
+def gone(engine: ScriptedEngine) -> Callable[[], bool]:
+    """Whether the picture of the only job that came is; the engine's own memory of it goes."""
     (seen,) = engine.jobs[0].pictures
     reference = weakref.ref(seen)
     engine.jobs.clear()
     engine.generations.clear()
     engine.refusal = None
-    return lambda: reference() is not None
-
-
-def goes(alive: Alive) -> bool:
-    end = time.monotonic() + 5
-    while alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    return not alive()
+    return lambda: reference() is None
 
 
 def test_one_that_is_held_is_alive(service: Running, engine: ScriptedEngine) -> None:
     service.ask()
     kept = engine.jobs[0]
-    assert the_picture(engine)(), kept.principal
+    assert not gone(engine)(), kept.principal
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_of_who_is_answered(service: Running, engine: ScriptedEngine, stream: bool) -> None:
     assert service.ask(stream=stream).status_code == 200
-    assert goes(the_picture(engine))
+    until(gone(engine), 5)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -74,7 +66,7 @@ def test_of_who_is_answered(service: Running, engine: ScriptedEngine, stream: bo
 def test_of_who_is_refused(service: Running, engine: ScriptedEngine, refusal: Callable[[], Any], stream: bool) -> None:
     engine.refusal = refusal()
     assert service.ask(stream=stream).status_code >= 400
-    assert goes(the_picture(engine))
+    until(gone(engine), 5)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -82,7 +74,7 @@ def test_of_whose_answer_fails(service: Running, engine: ScriptedEngine, stream:
     engine.script = ("It", JobFailed("the engine died", "engine_failed", again=True))
     service.ask(stream=stream)
     engine.script = ()
-    assert goes(the_picture(engine))
+    until(gone(engine), 5)
 
 
 def test_of_who_has_a_broken_one_among_them(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,17 +89,15 @@ def test_of_who_has_a_broken_one_among_them(service: Running, monkeypatch: pytes
     messages = [user(part(), part(), part(picture(size=(99, 99))[:-60]))]
     assert service.ask(messages=messages).status_code == 400
     assert len(decoded) == 2
-    assert goes(lambda: any(one() for one in decoded))
+    until(lambda: not any(one() for one in decoded), 5)
 
 
 def test_of_who_leaves(service: Running, engine: ScriptedEngine) -> None:
     engine.script = (600.0, "It")
     with service.send(json.dumps(question()).encode()):
-        end = time.monotonic() + 5
-        while not engine.generations and time.monotonic() < end:
-            time.sleep(0.01)
+        until(lambda: bool(engine.generations), 5)
     service.lines(1)
-    assert goes(the_picture(engine))
+    until(gone(engine), 5)
 
 
 @pytest.mark.long
@@ -122,6 +112,6 @@ def test_by_an_engine_in_a_process_of_its_own(checkpoint: Path, text: str) -> No
         with contextlib.suppress(JobRefused):
             await said(engine, one)
         del one
-        await until(lambda: seen() is None, 5)
+        await test_separate.until(lambda: seen() is None, 5)
 
     with_engine(engine, work())
