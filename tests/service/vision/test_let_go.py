@@ -33,7 +33,6 @@ REFUSALS: list[Callable[[], Exception]] = [
 
 @pytest.fixture(autouse=True)
 def uncollected() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
