@@ -117,7 +117,8 @@ class TransformersEngine:
 
     async def _warm(self, side: int) -> None:
         wide, high = self.fit(side, side, coarse=False)
-        picture = Picture.upright(np.full((high, wide, 3), 128, np.uint8), (wide, high), "")
+        smaller = np.full((high // 2, wide // 2, 3), 128, np.uint8)  # It is scaled, as most pictures are.
+        picture = Picture.upright(smaller, (wide, high), "")
         job = Job((Turn("user", (picture, "?")),), Sampling(max_new_tokens=2, temperature=0.0))
         async for _ in await self.submit(job):
             pass
