@@ -192,7 +192,7 @@ def test_little_memory_for_keys_and_values_means_waiting_not_failing(checkpoint:
         most = 0
         while not all(task.done() for task in tasks):
             most = max(most, engine.load().running)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         alone = [await said(engine, one) for one in jobs]
         assert [task.result() for task in tasks] == alone
         await engine.stop()
