@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,7 @@ class Running:
         self.thread.join(10)
 
     def connect(self, **headers: str) -> httpx.Client:
-        transport = httpx.HTTPTransport(uds=str(self.configuration.socket), verify=False)  # Reads no authorities.
-        return httpx.Client(transport=transport, base_url="http://vision", headers={**IDENTITY, **headers}, timeout=20)
+        return connect(self.configuration.socket, {**IDENTITY, **headers})
 
     def ask(self, body: Any = None, **changes: Any) -> httpx.Response:
         """POST a question with a picture; `changes` to its fields."""
@@ -104,6 +103,11 @@ class Running:
         """Without a line that is being written."""
         log = self.configuration.audit_log
         return log.read_bytes().rpartition(b"\n")[0].splitlines() if log.exists() else []
+
+
+def connect(service: Path, headers: Mapping[str, str] = IDENTITY, timeout: float = 20) -> httpx.Client:
+    transport = httpx.HTTPTransport(uds=str(service), verify=False)  # Else it reads all authorities, for no TLS.
+    return httpx.Client(transport=transport, base_url="http://vision", headers=headers, timeout=timeout)
 
 
 def until(holds: Callable[[], bool], seconds: float = 10) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.vision.admission import Admission
 from service.vision.errors import ApiError
-from tests.service.vision.running import Running, question
+from tests.service.vision.running import Running, question, until
 from tests.service.vision.scripted import ScriptedEngine
 
 
@@ -79,8 +79,7 @@ def test_a_full_queue_answers_at_once_and_is_not_ready(tmp_path: Path) -> None:
     try:
         for asker in askers:
             asker.start()
-        while running.serving.admission.inside < 2:
-            pass
+        until(lambda: running.serving.admission.inside >= 2)
         refused = running.ask()
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "queue_full")
         assert refused.json()["error"]["type"] == "rate_limit_error"

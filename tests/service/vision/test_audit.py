@@ -17,7 +17,7 @@ from service.ledger import Ledger, LedgerError
 from service.vision.audit import summary
 from service.vision.conversation import Turn
 from service.vision.engine.protocol import JobFailed
-from tests.service.vision.running import Running, part, picture, question, user
+from tests.service.vision.running import Running, part, picture, question, until, user
 from tests.service.vision.scripted import ScriptedEngine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,9 +27,7 @@ SECRET = "correct-horse-battery"
 def gone(service: Running, engine: ScriptedEngine, **changes: Any) -> dict[str, Any]:
     """Ask, wait until the engine is at work, leave; the line that this left."""
     connection = service.send(json.dumps({**question(), **changes}).encode())
-    deadline = time.monotonic() + 5
-    while not (engine.generations and engine.generations[-1].said) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: bool(engine.generations and engine.generations[-1].said), 5)
     connection.close()
     (line,) = service.lines(1)
     return line
@@ -138,9 +136,7 @@ def test_an_unexpected_failure_leaves_a_line_and_tells_nothing(
     assert service.serving.admission.inside == 0
     (line,) = service.lines(1)
     assert (line["status"], line["reason"]) == (500, "internal_error")
-    deadline = time.monotonic() + 5
-    while "check(asked)" not in told.getvalue() and time.monotonic() < deadline:  # It is told after the answer is out.
-        time.sleep(0.01)
+    until(lambda: "check(asked)" in told.getvalue(), 5)  # It is told after the answer is out.
     assert "builtins.ValueError" in told.getvalue()
     assert "serving.reader.check(asked)" in told.getvalue()
     assert SECRET not in told.getvalue()

@@ -10,7 +10,7 @@ import pytest
 
 from service.vision.conversation import Picture
 from service.vision.engine.protocol import JobFailed, JobRefused
-from tests.service.vision.running import Running, part, picture, question, user
+from tests.service.vision.running import Running, connect, part, picture, question, user
 from tests.service.vision.scripted import ScriptedEngine
 
 
@@ -183,8 +183,7 @@ def test_the_framework_s_own_answers_have_the_same_shape(
 
 
 def test_who_has_no_name_does_not_enter(service: Running, engine: ScriptedEngine) -> None:
-    transport = httpx.HTTPTransport(uds=str(service.configuration.socket))
-    with httpx.Client(transport=transport, base_url="http://vision") as stranger:
+    with connect(service.configuration.socket, {}, timeout=5) as stranger:
         assert error(stranger.post("/v1/chat/completions", json=question())) == (401, None, "no_identity")
         assert error(stranger.get("/v1/models")) == (401, None, "no_identity")
     assert engine.jobs == []

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from service.ledger import verify
-from tests.service.vision.running import IDENTITY, question
+from tests.service.vision.running import connect, question
 
 pytestmark = pytest.mark.long
 
@@ -61,8 +61,7 @@ class Killable:
 
     def ask(self, stream: bool, once: bool = False) -> None:
         """Ask until nobody answers, and keep the ids of answers that began, and of those that came whole."""
-        transport = httpx.HTTPTransport(uds=str(self.directory / "vision.sock"), verify=False)
-        with httpx.Client(transport=transport, base_url="http://vision", headers=IDENTITY, timeout=20) as client:
+        with connect(self.directory / "vision.sock") as client:
             while True:
                 try:
                     with client.stream("POST", "/v1/chat/completions", json={**question(), "stream": stream}) as answer:

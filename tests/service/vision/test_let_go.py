@@ -17,8 +17,7 @@ from service.vision.engine.protocol import EngineBusy, JobFailed, JobRefused
 from service.vision.engine.separate import SeparateEngine
 from service.vision.pictures import decode
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine import test_separate
-from tests.service.vision.engine.asking import job, said
+from tests.service.vision.engine import asking
 from tests.service.vision.engine.test_separate import LONG, with_engine
 from tests.service.vision.running import Running, part, picture, question, until, user
 from tests.service.vision.scripted import ScriptedEngine
@@ -106,11 +105,11 @@ def test_by_an_engine_in_a_process_of_its_own(checkpoint: Path, text: str) -> No
     engine = SeparateEngine(choices(checkpoint))
 
     async def work() -> None:
-        one = job(engine, replace(LONG, max_new_tokens=2), [(60, 40)], text)
+        one = asking.job(engine, replace(LONG, max_new_tokens=2), [(60, 40)], text)
         seen = weakref.ref(one.pictures[0])
         with contextlib.suppress(JobRefused):
-            await said(engine, one)
+            await asking.said(engine, one)
         del one
-        await test_separate.until(lambda: seen() is None, 5)
+        await asking.until(lambda: seen() is None, 5)
 
     with_engine(engine, work())

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from service.vision.engine.protocol import JobFailed, JobRefused
-from tests.service.vision.running import IDENTITY, Running, data_url, picture, question
+from tests.service.vision.running import IDENTITY, Running, data_url, picture, question, until
 from tests.service.vision.scripted import ScriptedEngine
 
 MESSAGES: Any = question()["messages"]
@@ -29,14 +29,6 @@ def client(service: Running, **options: Any) -> openai.OpenAI:
 def official(service: Running) -> Iterator[openai.OpenAI]:
     with client(service) as made:
         yield made
-
-
-def empty(service: Running) -> bool:
-    """Whether nothing is held any more, now or soon."""
-    deadline = time.monotonic() + 5
-    while service.serving.admission.inside and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return service.serving.admission.inside == 0
 
 
 def test_a_conversation(official: openai.OpenAI, engine: ScriptedEngine) -> None:
@@ -181,7 +173,7 @@ def test_an_answer_that_takes_too_long_is_given_up_asked_for_again_and_given_up(
     with pytest.raises(openai.APITimeoutError):
         official.with_options(timeout=0.5, max_retries=1).chat.completions.create(model="micro", messages=MESSAGES)
     assert [line["status"] for line in service.lines(2)] == [499, 499]
-    assert empty(service)
+    until(lambda: service.serving.admission.inside == 0, 5)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +232,6 @@ def test_a_stream_that_is_closed_early_is_stopped(
     engine.script = ["It ", *(0.02, "is ") * 500]
     with official.chat.completions.create(model="micro", messages=MESSAGES, stream=True) as stream:
         next(iter(stream))
-    assert empty(service)
+    until(lambda: service.serving.admission.inside == 0, 5)
     assert engine.generations[0].cancelled
     assert engine.generations[0].said < 100

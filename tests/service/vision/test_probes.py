@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.vision.engine.protocol import EngineUnusable
-from tests.service.vision.running import Running, question
+from tests.service.vision.running import Running, question, until
 from tests.service.vision.scripted import ScriptedEngine
 
 
@@ -81,8 +81,7 @@ def test_after_sigterm_running_answers_end_and_new_ones_are_turned_away(tmp_path
     answers: list[httpx.Response] = []
     asker = threading.Thread(target=lambda: answers.append(running.ask(stream=True)))
     asker.start()
-    while not engine.generations:
-        time.sleep(0.005)
+    until(lambda: bool(engine.generations))
     told_to_stop(running)
     assert running.client.get("/readyz").status_code == 503
     assert running.client.get("/healthz").status_code == 200

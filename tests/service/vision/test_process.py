@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.ledger import verify
-from tests.service.vision.running import IDENTITY, question
+from tests.service.vision.running import connect, question
 
 pytestmark = pytest.mark.long
 
@@ -78,8 +78,7 @@ def test_it_starts_answers_writes_only_its_log_and_tmp_and_stops_when_told(check
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "vision.sock"))
     process = start(checkpoint, tmp_path)
-    transport = httpx.HTTPTransport(uds=str(tmp_path / "vision.sock"))
-    with httpx.Client(transport=transport, base_url="http://vision", headers=IDENTITY, timeout=30) as client:
+    with connect(tmp_path / "vision.sock", timeout=30) as client:
         deadline = time.monotonic() + 60
         while not ready(client, process) and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.vision.share import Full, Shares
-from tests.service.vision.running import Running, question
+from tests.service.vision.running import Running, question, until
 from tests.service.vision.scripted import ScriptedEngine
 
 steps = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(-9, 9), st.integers(0, 9)), max_size=200)
@@ -113,9 +113,7 @@ def asks(running: Running, principal: str, **changes: object) -> httpx.Response:
 
 
 def until_taken(running: Running, places: int) -> None:
-    deadline = time.monotonic() + 10
-    while running.serving.admission.inside < places and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: running.serving.admission.inside >= places)
     time.sleep(0.2)
     assert running.serving.admission.inside == places
 
@@ -155,7 +153,5 @@ def test_a_principal_that_takes_all_it_can_get_shuts_nobody_out(running: Running
     finally:
         for connection in connections:
             connection.close()
-    deadline = time.monotonic() + 10
-    while running.serving.admission.inside and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: running.serving.admission.inside == 0)
     assert asks(running, "alice").status_code == 200

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from service.ledger import verify
-from tests.service.vision.running import IDENTITY, question
+from tests.service.vision.running import connect, question
 
 pytestmark = pytest.mark.long
 
@@ -40,8 +40,7 @@ class Process:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.log = directory / "audit.jsonl"
-        transport = httpx.HTTPTransport(uds=str(directory / "vision.sock"))
-        self.client = httpx.Client(transport=transport, base_url="http://vision", headers=IDENTITY, timeout=20)
+        self.client = connect(directory / "vision.sock")
 
     def start(self, script: list[Any], drain_seconds: float) -> subprocess.Popen[str]:
         settings = {"MODEL": self.directory, "MODEL_NAME": "micro", "SOCKET": self.directory / "vision.sock"}

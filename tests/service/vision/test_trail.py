@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.vision.engine.protocol import EngineBusy, JobFailed, JobRefused
-from tests.service.vision.running import Running, part, picture, question, user
+from tests.service.vision.running import Running, part, picture, question, until, user
 from tests.service.vision.scripted import ScriptedEngine
 
 Way = Callable[[Running, ScriptedEngine], object]
@@ -58,9 +58,7 @@ def left(when: str, **changes: Any) -> Way:
             engine.fit = fit  # type: ignore[method-assign, assignment]
         body = json.dumps({**question(), **changes}).encode()
         connection = service.send(body, len(body) + (1 if when == "sending" else 0))
-        deadline = time.monotonic() + 5
-        while not (begun or when == "sending" or engine.generations) and time.monotonic() < deadline:
-            time.sleep(0.005)
+        until(lambda: bool(begun or when == "sending" or engine.generations), 5)
         connection.close()
 
     return way
@@ -69,11 +67,8 @@ def left(when: str, **changes: Any) -> Way:
 def unread(service: Running, engine: ScriptedEngine) -> None:
     engine.script = ["x" * 100_000] * 100
     connection = service.send(json.dumps({**question(), "stream": True}).encode())
-    deadline = time.monotonic() + 10
-    while service.serving.admission.inside == 0 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    while service.serving.admission.inside and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: service.serving.admission.inside > 0)
+    until(lambda: service.serving.admission.inside == 0)
     connection.close()
 
 

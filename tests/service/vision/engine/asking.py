@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,11 @@ async def together(engine: Engine, requests: Sequence[tuple[Any, ...]]) -> list[
 async def alone(engine: Engine, requests: Sequence[tuple[Any, ...]]) -> list[Said]:
     """The same requests, one after the other."""
     return [await said(engine, job(engine, *what), leave) for *what, _, leave in requests]
+
+
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait on the loop that the engine's answers come to."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.001)

@@ -18,7 +18,7 @@ from service.vision.engine.prompt import Prompt
 from service.vision.engine.protocol import EngineBusy, Generation
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision.conftest import choices
-from tests.service.vision.engine.asking import Said, alone, asked, job, said, together
+from tests.service.vision.engine.asking import Said, alone, asked, job, said, together, until
 
 
 @pytest.fixture
@@ -47,15 +47,8 @@ async def held_up(engine: TransformersEngine, one: Job, go_on: threading.Event) 
     """A job that is being read, and not one that waits: what comes now stays in the queue."""
     go_on.clear()
     began = await engine.submit(one)
-    while engine._ready.worker._waiting_tokens.taken:
-        await asyncio.sleep(0.001)
+    await until(lambda: not engine._ready.worker._waiting_tokens.taken)
     return began
-
-
-async def waiting(engine: TransformersEngine, jobs: int) -> None:
-    """Until so many do."""
-    while engine.load().waiting < jobs:
-        await asyncio.sleep(0.001)
 
 
 def test_rows_are_really_together(
@@ -75,7 +68,7 @@ def test_rows_are_really_together(
     async def all_at_once() -> None:
         await held_up(real, jobs[0], go_on)
         others = [asyncio.create_task(said(real, one)) for one in jobs[1:]]
-        await waiting(real, 3)
+        await until(lambda: real.load().waiting >= 3)
         go_on.set()
         await asyncio.gather(*others)
 
@@ -86,19 +79,19 @@ def test_rows_are_really_together(
 def test_who_asks_little_does_not_wait_behind_who_asks_much(real: TransformersEngine, go_on: threading.Event) -> None:
     """Twelve jobs of one principal came first; the other's single one is served with the next all the same."""
     order: list[str] = []
-    asked = job(real, Sampling(max_new_tokens=20, temperature=1.0, seed=1), (), "a")
+    short = job(real, Sampling(max_new_tokens=20, temperature=1.0, seed=1), (), "a")
 
     async def one(principal: str) -> None:
-        async for events in await real.submit(replace(asked, principal=principal)):
+        async for events in await real.submit(replace(short, principal=principal)):
             if events[0].tokens == 1:
                 order.append(principal)
 
     async def crowd() -> None:
-        await held_up(real, replace(asked, principal="many"), go_on)
+        await held_up(real, replace(short, principal="many"), go_on)
         everyone = [asyncio.create_task(one("many")) for _ in range(12)]
-        await waiting(real, 12)
+        await until(lambda: real.load().waiting >= 12)
         everyone.append(asyncio.create_task(one("few")))
-        await waiting(real, 13)
+        await until(lambda: real.load().waiting >= 13)
         go_on.set()
         await asyncio.gather(*everyone)
 
@@ -166,12 +159,12 @@ def test_a_prompt_that_is_longer_than_the_queue_waits_alone(checkpoint: Path, go
         await engine.start()
         began = await held_up(engine, one, go_on)
         assert began.prompt_tokens > 50
-        behind = await engine.submit(replace(one, principal="alice"))
+        waiting = await engine.submit(replace(one, principal="alice"))
         for principal in ("alice", "bob"):
             with pytest.raises(EngineBusy, match="expected at most 50"):
                 await engine.submit(replace(one, principal=principal))
         go_on.set()
-        async for _ in behind:
+        async for _ in waiting:
             pass
         assert (await said(engine, replace(one, principal="bob")))[2] <= 2
         await engine.stop()

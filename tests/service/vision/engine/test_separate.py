@@ -27,8 +27,9 @@ from service.vision.engine.transformers import TransformersEngine
 from tests.freezing import freeze
 from tests.service.descriptors import held
 from tests.service.vision.conftest import choices
+from tests.service.vision.engine import asking
 from tests.service.vision.engine.asking import job, said
-from tests.service.vision.running import Running
+from tests.service.vision.running import Running, until
 
 pytestmark = pytest.mark.long
 
@@ -45,13 +46,6 @@ def with_engine(engine: SeparateEngine, work: Coroutine[Any, Any, T]) -> T:
             await engine.stop()
 
     return asyncio.run(whole())
-
-
-async def until(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 def child(engine: SeparateEngine) -> int:
@@ -92,7 +86,7 @@ def test_refusals_and_a_full_queue_come_through(checkpoint: Path) -> None:
             await more()
         for generation in taken:
             generation.cancel()
-        await until(lambda: engine.load().running + engine.load().waiting == 0)
+        await asking.until(lambda: engine.load().running + engine.load().waiting == 0)
         assert engine.load().resident > 50_000_000
         assert not engine._mailboxes
         assert not engine._taken
@@ -137,11 +131,11 @@ def test_who_waits_when_it_dies_is_told_and_the_next_is_answered(
             assert engine.health().state == "loading"
             with pytest.raises(JobFailed):
                 await engine.submit(Job((Turn("user", ("abc",)),), LONG))
-            await until(lambda: engine.health().state == "ready")
+            await asking.until(lambda: engine.health().state == "ready")
             assert (await said(engine, Job((Turn("user", ("abc",)),), replace(LONG, max_new_tokens=3))))[2] == 3
         assert len(held()) == before
         os.kill(child(engine), signal.SIGKILL)
-        await until(lambda: engine.lost)
+        await asking.until(lambda: engine.lost)
         assert "killed by signal 9, 3 times" in str(engine.lost)
         assert engine.health().state == "failed"
 
@@ -158,15 +152,15 @@ def test_jobs_that_wait_to_be_handed_in_do_not_reach_the_next_process(checkpoint
         before = child(engine)
         engine._post.submit(go_on.wait, 20)  # A job of many pictures that is being packed, say.
         submitted = [asyncio.create_task(engine.submit(asked)) for _ in range(3)]
-        await until(lambda: engine._post._work_queue.qsize() == 3)
+        await asking.until(lambda: engine._post._work_queue.qsize() == 3)
         os.kill(before, signal.SIGKILL)
-        await until(lambda: child(engine) != before)
-        await until(lambda: engine._post._work_queue.qsize() == 4)
+        await asking.until(lambda: child(engine) != before)
+        await asking.until(lambda: engine._post._work_queue.qsize() == 4)
         go_on.set()
         for one in submitted:
             with pytest.raises(JobFailed):
                 await one
-        await until(lambda: engine.lost or engine.health().state == "ready")
+        await asking.until(lambda: engine.lost or engine.health().state == "ready")
         assert engine.lost is None
         assert (await said(engine, asked))[2] == 3
 
@@ -194,7 +188,7 @@ def test_an_engine_that_dies_while_it_loads_is_said(checkpoint: Path) -> None:
 
     async def work() -> None:
         starting = asyncio.create_task(engine.start())
-        await until(lambda: engine._process)
+        await asking.until(lambda: engine._process)
         os.kill(child(engine), signal.SIGKILL)
         with pytest.raises(EngineUnusable, match=f"killed by signal 9 while it loaded {checkpoint}; next: docker logs"):
             await starting
@@ -218,10 +212,7 @@ def test_it_ends_with_the_service(checkpoint: Path) -> None:
         assert service.stdout
         pid = int(service.stdout.readline())
         service.kill()
-    end = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_a_service_outlives_its_engine_and_every_request_has_its_line(checkpoint: Path, tmp_path: Path) -> None:
@@ -238,8 +229,7 @@ def test_a_service_outlives_its_engine_and_every_request_has_its_line(checkpoint
         asked.close()
         freeze(child(engine))
         waiting = running.send(body)
-        while not running.serving.admission.inside:
-            time.sleep(0.005)
+        until(lambda: running.serving.admission.inside > 0)
         os.kill(child(engine), signal.SIGKILL)
         waiting.settimeout(60)
         assert waiting.recv(1 << 16).split()[1] in (b"500", b"503")

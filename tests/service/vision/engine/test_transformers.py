@@ -5,7 +5,6 @@ import gc
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from service.vision.engine.row import Row
 from service.vision.engine.transformers import TransformersEngine
 from tests.service.vision import tiny
 from tests.service.vision.conftest import choices
+from tests.service.vision.running import until
 
 T = TypeVar("T")
 Sizes = tuple[tuple[int, int], ...]
@@ -147,10 +147,7 @@ def test_nothing_of_a_job_stays_behind(real: TransformersEngine) -> None:
         return [one for one in gc.get_objects() if type(one) in (Row, Order)]
 
     # The last answer is out a moment before the engine's thread lets go of it.
-    deadline = time.monotonic() + 10
-    while left() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not left()
+    until(lambda: not left())
 
 
 @pytest.mark.parametrize(
